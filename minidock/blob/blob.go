@@ -1,0 +1,185 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/explain"
+)
+
+// ErrNotFound is wrapped by the errors about a blob that is not in the store.
+var ErrNotFound = errors.New("blob not found")
+
+// algorithm is the one directory below blobs that is used.
+const algorithm = "sha256"
+
+// Store is a directory of blobs. It holds no state and no open file, so it
+// needs no closing, and any number of processes may use one directory.
+type Store struct {
+	dir string // <dir>/sha256/<hex> are the blobs
+	tmp string // where they are written; on the same file system
+}
+
+// Open returns the store in dir, whose new blobs are born in tmp. Nothing is
+// read or made yet; missing directories appear with the first blob.
+func Open(dir, tmp string) *Store { return &Store{dir: dir, tmp: tmp} }
+
+// Path returns the file of the blob d, be it there or not. d must be valid.
+func (s *Store) Path(d digest.Digest) string {
+	return filepath.Join(s.dir, algorithm, d.Hex())
+}
+
+// Open opens a blob for reading. The bytes are not verified: they were when
+// they were stored, and layers are too long to hash on every use.
+func (s *Store) Open(d digest.Digest) (*os.File, error) {
+	// A digest becomes part of a path here, so this is the place to be sure
+	// that it cannot be "../../etc/passwd".
+	if err := d.Validate(); err != nil {
+		return nil, fmt.Errorf("open blob: %w", err)
+	}
+	f, err := os.Open(s.Path(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open blob %s: %w", d, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open blob %s: %w", d, err)
+	}
+	return f, nil
+}
+
+// Size returns the length of a blob in bytes.
+func (s *Store) Size(d digest.Digest) (int64, error) {
+	if err := d.Validate(); err != nil {
+		return 0, fmt.Errorf("stat blob: %w", err)
+	}
+	info, err := os.Stat(s.Path(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("stat blob %s: %w", d, ErrNotFound)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("stat blob %s: %w", d, err)
+	}
+	return info.Size(), nil
+}
+
+// Has reports whether the blob is in the store.
+func (s *Store) Has(d digest.Digest) bool {
+	_, err := s.Size(d)
+	return err == nil
+}
+
+// ReadBytes returns a whole blob, verified. One longer than max bytes is an
+// error: the documents that are read this way are small, and a file made by
+// someone else shall not fill the memory.
+func (s *Store) ReadBytes(d digest.Digest, max int64) ([]byte, error) {
+	f, err := s.Open(d)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read blob %s: %w", d, err)
+	}
+	if info.Size() > max {
+		return nil, fmt.Errorf("read blob %s: %d bytes are more than the allowed %d", d, info.Size(), max)
+	}
+	b := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	if _, err := b.ReadFrom(digest.NewVerifier(f, d, info.Size())); err != nil {
+		return nil, fmt.Errorf("read blob %s: %w", d, err)
+	}
+	return b.Bytes(), nil
+}
+
+// Put stores everything that r gives and returns its digest and length.
+func (s *Store) Put(ctx context.Context, r io.Reader) (digest.Digest, int64, error) {
+	w, err := s.Create(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	defer w.Close()
+	if _, err := io.Copy(w, r); err != nil {
+		return "", 0, fmt.Errorf("write blob: %w", err)
+	}
+	return w.Commit(ctx)
+}
+
+// PutBytes stores b. If it is there already nothing is written at all.
+func (s *Store) PutBytes(ctx context.Context, b []byte) (digest.Digest, error) {
+	d := digest.FromBytes(b)
+	if s.Has(d) {
+		return d, nil
+	}
+	_, _, err := s.Put(ctx, bytes.NewReader(b))
+	return d, err
+}
+
+// PutVerified stores what r gives if it is exactly the blob that was named; else
+// nothing is stored and the error is digest.ErrMismatch. size < 0 means that it
+// is not known. If the blob is there already, r is not read.
+func (s *Store) PutVerified(ctx context.Context, r io.Reader, want digest.Digest, size int64) error {
+	if err := want.Validate(); err != nil {
+		return fmt.Errorf("write blob: %w", err)
+	}
+	if have, err := s.Size(want); err == nil {
+		if size >= 0 && have != size {
+			return fmt.Errorf("write blob: %w", &digest.MismatchError{Want: want, WantSize: size, GotSize: have})
+		}
+		return nil
+	}
+	_, _, err := s.Put(ctx, digest.NewVerifier(r, want, size))
+	return err
+}
+
+// Delete removes a blob. One that is not there is ErrNotFound.
+func (s *Store) Delete(ctx context.Context, d digest.Digest) error {
+	if err := d.Validate(); err != nil {
+		return fmt.Errorf("delete blob: %w", err)
+	}
+	explain.Step(ctx, "delete blob %s", d)
+	err := os.Remove(s.Path(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete blob %s: %w", d, ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("delete blob %s: %w", d, err)
+	}
+	return nil
+}
+
+// Walk calls f for every blob, in no useful order, until f returns an error,
+// which Walk returns. Files whose names are no digest are passed over. f may
+// delete the blob it is called for.
+func (s *Store) Walk(f func(d digest.Digest, size int64) error) error {
+	entries, err := os.ReadDir(filepath.Join(s.dir, algorithm))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list blobs: %w", err)
+	}
+	for _, e := range entries {
+		d, err := digest.Parse(algorithm + ":" + e.Name())
+		if err != nil {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted since the directory was read
+		}
+		if err != nil {
+			return fmt.Errorf("list blobs: %w", err)
+		}
+		if err := f(d, info.Size()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

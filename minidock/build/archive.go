@@ -1,0 +1,47 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"minidock.dev/minidock/layer"
+)
+
+// refuseArchives looks into the files that an ADD names. It would have to
+// unpack the archives among them, which it goes by the content to find out; to
+// copy them instead would be another image than the one that was asked for.
+func refuseArchives(ctx context.Context, src source, picks []pick) error {
+	var files []layer.Entry
+	for _, p := range picks {
+		if p.dir == "" && p.text == nil && p.files[0].Type == layer.TypeReg {
+			files = append(files, p.files[0])
+		}
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	return src.read(ctx, files, func(e layer.Entry, content io.Reader) error {
+		var head [512]byte
+		n, err := io.ReadFull(content, head[:])
+		if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return err
+		}
+		if isArchive(head[:n]) {
+			return unsupported("ADD of the archive " + e.Name)
+		}
+		return nil
+	})
+}
+
+// isArchive knows tar by its header (POSIX ustar, offset 257) and the usual
+// compressions by the first bytes.
+func isArchive(head []byte) bool {
+	for _, magic := range []string{"\x1f\x8b", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return true
+		}
+	}
+	return len(head) > 262 && bytes.Equal(head[257:262], []byte("ustar"))
+}

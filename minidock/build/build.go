@@ -1,0 +1,198 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"minidock.dev/minidock/dockerfile"
+	"minidock.dev/minidock/explain"
+	"minidock.dev/minidock/ignore"
+	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/layout"
+	"minidock.dev/minidock/oci"
+)
+
+// Options says what to build and with what. Layout and File are required.
+type Options struct {
+	Layout *layout.Layout   // where images are stored
+	File   *dockerfile.File // what to build
+
+	// Context is the directory that COPY reads; "" is an empty one.
+	Context string
+	// Ignore names what is not part of the context (.dockerignore).
+	Ignore *ignore.Matcher
+	// Args are the values of --build-arg.
+	Args map[string]string
+	// Target is the name or number of the stage to build; "" is the last.
+	Target string
+	// NoCache runs every step. The results are remembered all the same.
+	NoCache bool
+	// Labels are added to the image, as a last LABEL instruction.
+	Labels map[string]string
+	// Run does RUN. Without it a RUN that is not in the cache is an error.
+	Run RunFunc
+	// Base finds the image of FROM and of COPY --from; nil finds none.
+	Base func(ctx context.Context, name string) (*image.Found, error)
+	// Progress hears how it goes; nil is silent.
+	Progress Progress
+	// Timestamp, when set, stands for the present time in the image, and no
+	// file in a layer is younger. The same build then gives the same image.
+	Timestamp *time.Time
+	// Platform is that of an image FROM scratch, by default Linux on this
+	// machine's processor.
+	Platform oci.Platform
+}
+
+// Build makes the image and returns it with the descriptor of its manifest. The
+// image is stored but has no name yet: whoever wants to keep it holds the
+// layout's lock around Build and Tag.
+//
+// Each finished step is stored and remembered at once. A build that fails, or
+// dies, leaves nothing else behind, and the next one goes on from there.
+//
+// An error that a line of the Dockerfile is to blame for is a
+// *dockerfile.Error; a command that failed is an *ExitError.
+func Build(ctx context.Context, opt Options) (*image.Image, oci.Descriptor, error) {
+	b, err := newBuilder(opt)
+	if err != nil {
+		return nil, oci.Descriptor{}, err
+	}
+	defer b.close()
+	release, err := opt.Layout.Lock(ctx)
+	if err != nil {
+		return nil, oci.Descriptor{}, err
+	}
+	defer release()
+
+	if err := b.globalArgs(); err != nil {
+		return nil, oci.Descriptor{}, err
+	}
+	stages, err := b.plan()
+	if err != nil {
+		return nil, oci.Descriptor{}, err
+	}
+	b.announceArgs()
+	for _, s := range stages {
+		if err := s.build(ctx); err != nil {
+			return nil, oci.Descriptor{}, err
+		}
+	}
+	target := stages[len(stages)-1]
+	return target.image, target.manifest, nil
+}
+
+// builder is one build: the options, and what its stages share.
+type builder struct {
+	Options
+	cache   *cache
+	context *contextDir                // the build context, once it was opened
+	globals scope                      // ARG before the first FROM
+	stages  map[int]*stage             // those that the target needs
+	trees   map[oci.DiffID]*layer.Tree // layers whose names were read
+	asked   map[string]bool            // names that an ARG instruction has declared
+
+	n, total int // steps begun, and all of them
+}
+
+func newBuilder(opt Options) (*builder, error) {
+	if opt.Layout == nil || opt.File == nil {
+		return nil, errors.New("build: no layout or no Dockerfile given")
+	}
+	if len(opt.File.Stages) == 0 {
+		return nil, errors.New("no build stage in current context")
+	}
+	if opt.Platform.OS == "" {
+		opt.Platform = image.Host()
+	}
+	if opt.Progress == nil {
+		opt.Progress = silent{}
+	}
+	if err := epoch(&opt); err != nil {
+		return nil, err
+	}
+	return &builder{
+		Options: opt,
+		cache:   openCache(opt.Layout),
+		stages:  map[int]*stage{},
+		trees:   map[oci.DiffID]*layer.Tree{},
+		asked:   map[string]bool{},
+		total:   len(opt.File.Args),
+	}, nil
+}
+
+// epoch honours the build argument by which the whole field asks for images
+// that can be made again bit by bit.
+// (https://reproducible-builds.org/specs/source-date-epoch/)
+func epoch(opt *Options) error {
+	s := opt.Args["SOURCE_DATE_EPOCH"]
+	if s == "" || opt.Timestamp != nil {
+		return nil
+	}
+	seconds, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return fmt.Errorf("invalid SOURCE_DATE_EPOCH %q: not a number of seconds", s)
+	}
+	t := time.Unix(seconds, 0).UTC()
+	opt.Timestamp = &t
+	return nil
+}
+
+// close lets go of the context directory.
+func (b *builder) close() {
+	if b.context != nil {
+		b.context.Close()
+	}
+}
+
+// now is the time that the image gets to see.
+func (b *builder) now() time.Time {
+	if b.Timestamp != nil {
+		return b.Timestamp.UTC()
+	}
+	return time.Now().UTC()
+}
+
+// clamp is the time of a file as the image gets to see it.
+func (b *builder) clamp(t time.Time) time.Time {
+	if b.Timestamp != nil && t.After(*b.Timestamp) {
+		return b.Timestamp.UTC()
+	}
+	return t
+}
+
+// findBase finds an image by name.
+func (b *builder) findBase(ctx context.Context, name string) (*image.Found, error) {
+	if b.Base == nil {
+		return nil, fmt.Errorf("find image %q: there is nowhere to look", name)
+	}
+	return b.Base(explain.Step(ctx, "find image %s", name), name)
+}
+
+// unconsumed is the warning about --build-arg values that no ARG asked for,
+// most often misspelt.
+func (b *builder) unconsumed() []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(b.Args)) {
+		if !b.asked[name] && !isProxy(name) && name != "SOURCE_DATE_EPOCH" {
+			names = append(names, name)
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("[Warning] One or more build-args [%s] were not consumed", strings.Join(names, " "))}
+}
+
+// silent is the Progress of a build that nobody watches.
+type silent struct{}
+
+func (silent) Step(int, int, string) io.Writer { return io.Discard }
+func (silent) Result(Result)                   {}

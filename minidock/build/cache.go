@@ -1,0 +1,225 @@
+package build
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"minidock.dev/minidock/explain"
+	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layout"
+	"minidock.dev/minidock/oci"
+)
+
+// cache remembers which image each step gave: one file a step, named by the
+// step's key.
+//
+//	<root>/cache/<key>
+//	  {"manifest":{"mediaType":…,"digest":"sha256:…","size":…}}     the image after the step
+//	  ["parent","sha256:…"]                                         and what went into the key,
+//	  ["instruction","COPY . /app"]                                 one input a line
+//	  ["file run.sh","file 0755 0:0 69 sha256:…"]
+//
+// A hit reads the first line only. The inputs are there to explain a miss: a
+// hash says that something changed, but not what.
+//
+// Entries never change. Losing one costs time and nothing else, so a file that
+// cannot be read is simply a miss.
+type cache struct {
+	layout *layout.Layout
+	dir    string
+}
+
+// record is the first line of an entry.
+type record struct {
+	Manifest *oci.Descriptor `json:"manifest,omitempty"` // none in a list of files (see content)
+}
+
+func openCache(l *layout.Layout) *cache {
+	return &cache{layout: l, dir: filepath.Join(l.Root(), "cache")}
+}
+
+// image returns what the step with this key gave. It is a hit only if all of
+// the image is still in the store.
+func (c *cache) image(ctx context.Context, k Key) (*image.Image, oci.Descriptor, bool) {
+	r, _, err := c.read(k, false)
+	if err != nil || r.Manifest == nil {
+		return nil, oci.Descriptor{}, false
+	}
+	img, err := image.Load(ctx, c.layout, *r.Manifest)
+	if err != nil {
+		return nil, oci.Descriptor{}, false
+	}
+	for _, l := range img.Layers {
+		if !c.layout.Blobs().Has(l.Descriptor.Digest) {
+			return nil, oci.Descriptor{}, false
+		}
+	}
+	return img, *r.Manifest, true
+}
+
+// inputs returns the inputs that an entry was made from.
+func (c *cache) inputs(k Key) ([]Input, error) {
+	_, inputs, err := c.read(k, true)
+	return inputs, err
+}
+
+// read parses an entry, with or without its inputs.
+func (c *cache) read(k Key, all bool) (record, []Input, error) {
+	f, err := os.Open(filepath.Join(c.dir, string(k)))
+	if err != nil {
+		return record{}, nil, err
+	}
+	defer f.Close()
+	var r record
+	d := json.NewDecoder(bufio.NewReader(f))
+	if err := d.Decode(&r); err != nil || !all {
+		return r, nil, err
+	}
+	var inputs []Input
+	for {
+		var line [2]string
+		if err := d.Decode(&line); errors.Is(err, io.EOF) {
+			return r, inputs, nil
+		} else if err != nil {
+			return r, nil, err
+		}
+		inputs = append(inputs, Input{line[0], line[1]})
+	}
+}
+
+// put remembers a step. The image must be in the store already: an entry that
+// reached the disk must not promise what did not.
+func (c *cache) put(ctx context.Context, k Key, r record, inputs []Input) error {
+	explain.Step(ctx, "remember step %s", k)
+	if err := c.write(k, r, inputs); err != nil {
+		return fmt.Errorf("write cache entry %s: %w", k, err)
+	}
+	return nil
+}
+
+func (c *cache) write(k Key, r record, inputs []Input) error {
+	for _, dir := range []string{c.dir, c.layout.TempDir()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	f, err := os.CreateTemp(c.layout.TempDir(), "cache-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // of no effect after the rename
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	err = e.Encode(r)
+	for _, in := range inputs {
+		err = cmp.Or(err, e.Encode([2]string{in.Name, in.Value}))
+	}
+	if err := cmp.Or(err, w.Flush(), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), filepath.Join(c.dir, string(k))); err != nil {
+		return err
+	}
+	return syncDir(c.dir)
+}
+
+// syncDir makes a rename last. Windows does so by itself and cannot open
+// directories for it.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// whyMissed compares the inputs of a step that is not in the cache with the
+// nearest step that is, and names what differs. It reads the beginning of every
+// entry, which is why only the first miss of a stage asks: the later ones miss
+// because of it.
+func (c *cache) whyMissed(inputs []Input) string {
+	var best Key
+	var bestRank int
+	var bestTime time.Time
+	entries, _ := os.ReadDir(c.dir)
+	for _, e := range entries {
+		r := c.rank(Key(e.Name()), inputs)
+		info, err := e.Info()
+		if r == 0 || err != nil {
+			continue
+		}
+		if r > bestRank || r == bestRank && info.ModTime().After(bestTime) {
+			best, bestRank, bestTime = Key(e.Name()), r, info.ModTime()
+		}
+	}
+	if bestRank == 0 {
+		return ""
+	}
+	old, err := c.inputs(best)
+	if err != nil {
+		return ""
+	}
+	return difference(old, inputs)
+}
+
+// rank tells how near an entry is to a step: 3 for the same line on the same
+// parent, 2 for the same kind of instruction there, 1 for the same line on
+// another parent, 0 for a stranger.
+func (c *cache) rank(k Key, inputs []Input) int {
+	parent, instruction := inputs[0].Value, inputs[1].Value
+	old, err := c.head(k)
+	if err != nil {
+		return 0
+	}
+	sameParent, sameLine := old[0].Value == parent, old[1].Value == instruction
+	switch {
+	case sameParent && sameLine:
+		return 3
+	case sameParent && keyword(old[1].Value) == keyword(instruction):
+		return 2
+	case sameLine:
+		return 1
+	}
+	return 0
+}
+
+// head reads the two inputs that every step has.
+func (c *cache) head(k Key) ([]Input, error) {
+	f, err := os.Open(filepath.Join(c.dir, string(k)))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var r record
+	var lines [2][2]string
+	d := json.NewDecoder(f)
+	if err := cmp.Or(d.Decode(&r), d.Decode(&lines[0]), d.Decode(&lines[1])); err != nil {
+		return nil, err
+	}
+	if r.Manifest == nil {
+		return nil, fs.ErrInvalid
+	}
+	return []Input{{lines[0][0], lines[0][1]}, {lines[1][0], lines[1][1]}}, nil
+}
+
+func keyword(instruction string) string {
+	word, _, _ := strings.Cut(instruction, " ")
+	return word
+}

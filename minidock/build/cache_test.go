@@ -1,0 +1,166 @@
+package build
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// article is the Dockerfile of the first article, and script its program.
+const (
+	article = "FROM alpine\nRUN apk update\nCOPY . /app\nCMD [ \"/app/run.sh\" ]\n"
+	script  = "#!/bin/sh\nwhile :; do echo hi; sleep 2; done\n"
+)
+
+func articleKitchen(t testing.TB) *kitchen {
+	k := newKitchen(t, map[string]string{"run.sh": script, "Dockerfile": article})
+	k.base("alpine", nil, dir("etc"), dir("tmp"))
+	return k
+}
+
+func TestArticle(t *testing.T) {
+	k := articleKitchen(t)
+	first := k.build(article)
+	if got := first.cached(); got != "---" {
+		t.Errorf("first build: %s", got)
+	}
+	second := k.build(article)
+	if got := second.cached(); got != "ccc" {
+		t.Errorf("second build: %s", got)
+	}
+	if first.ID() != second.ID() {
+		t.Errorf("the second build made another image: %s, %s", first.ID(), second.ID())
+	}
+}
+
+// TestWhatInvalidates changes one thing between two builds and says which steps
+// may still come from the cache.
+func TestWhatInvalidates(t *testing.T) {
+	touch := func(k *kitchen) {
+		now := time.Now()
+		if err := os.Chtimes(filepath.Join(k.context, "run.sh"), now, now); err != nil {
+			k.t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(k *kitchen)
+		want   string
+		missed string
+	}{
+		{"nothing", func(k *kitchen) {}, "ccc", ""},
+		{"a time", touch, "ccc", ""},
+		{"one byte", func(k *kitchen) { k.write("run.sh", script+"#") }, "c--", "changed file run.sh"},
+		{"a mode", func(k *kitchen) { os.Chmod(filepath.Join(k.context, "run.sh"), 0o700) }, "c--", "changed file run.sh"},
+		{"a new file", func(k *kitchen) { k.write("new", "") }, "c--", "new file new"},
+		{"a file less", func(k *kitchen) { os.Remove(filepath.Join(k.context, "Dockerfile")) }, "c--", "removed file Dockerfile"},
+		{"an ignored file", func(k *kitchen) { k.write("a.log", "x") }, "ccc", ""},
+		{"the base", func(k *kitchen) { k.base("alpine", nil, dir("etc")) }, "---", "changed parent"},
+		{"no cache", func(k *kitchen) { k.opt.NoCache = true }, "---", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := articleKitchen(t)
+			k.ignore = "*.log"
+			k.build(article)
+			c.change(k)
+			o := k.build(article)
+			if got := o.cached(); got != c.want {
+				t.Errorf("cached: %s, want %s", got, c.want)
+			}
+			missed := ""
+			for _, r := range o.results {
+				missed += r.Missed
+			}
+			if missed != c.missed {
+				t.Errorf("missed because of %q, want %q", missed, c.missed)
+			}
+		})
+	}
+}
+
+func TestChangedInstruction(t *testing.T) {
+	const text = "FROM alpine\nENV A=1\nRUN one\nRUN two\n"
+	for _, c := range []struct{ change, want string }{
+		{"FROM alpine\nENV A=1\nRUN one\nRUN two\n", "ccc"},
+		{"# comment\nFROM alpine\n\nENV A=1\nRUN one\nRUN t\\\nwo\n", "ccc"},
+		{"FROM alpine\nENV   A=1\nRUN one\nRUN two\n", "ccc"},
+		{"FROM alpine\nENV A=1\nRUN one\nRUN three\n", "cc-"},
+		{"FROM alpine\nENV A=1\nRUN ones\nRUN two\n", "c--"},
+		{"FROM alpine\nENV A=2\nRUN one\nRUN two\n", "---"},
+		{"FROM alpine\nRUN one\nENV A=1\nRUN two\n", "---"},
+	} {
+		k := articleKitchen(t)
+		k.build(text)
+		if got := k.build(c.change).cached(); got != c.want {
+			t.Errorf("%q: cached %s, want %s", c.change, got, c.want)
+		}
+	}
+}
+
+// TestLostBlob: what is no longer in the store is no hit.
+func TestLostBlob(t *testing.T) {
+	k := articleKitchen(t)
+	first := k.build(article)
+	top := first.Layers[len(first.Layers)-1]
+	if err := os.Remove(k.layout.Blobs().Path(top.Descriptor.Digest)); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.build(article).cached(); got != "c--" {
+		t.Errorf("cached: %s, want c--", got)
+	}
+}
+
+// TestTornEntry: an entry that a crash has cut short is no hit and no error.
+func TestTornEntry(t *testing.T) {
+	k := articleKitchen(t)
+	k.build(article)
+	entries, err := filepath.Glob(filepath.Join(k.layout.Root(), "cache", "*"))
+	if err != nil || len(entries) != 3 {
+		t.Fatalf("%d entries, %v", len(entries), err)
+	}
+	for _, e := range entries {
+		if err := os.Truncate(e, 20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := k.build(article).cached(); got != "---" {
+		t.Errorf("cached: %s, want ---", got)
+	}
+}
+
+func TestFailedBuildKeepsFinishedSteps(t *testing.T) {
+	k := articleKitchen(t)
+	_, err := k.try("FROM alpine\nRUN one\nRUN false\n")
+	want := "The command '/bin/sh -c false' returned a non-zero code: 1"
+	if err == nil || err.Error() != want {
+		t.Fatalf("error %v, want %s", err, want)
+	}
+	if got := k.build("FROM alpine\nRUN one\nRUN true\n").cached(); got != "c-" {
+		t.Errorf("cached: %s, want c-", got)
+	}
+	if rest, _ := os.ReadDir(k.layout.TempDir()); len(rest) > 0 {
+		t.Errorf("left in tmp: %v", rest)
+	}
+}
+
+// TestArgInKey: the value of an argument matters from the first use on, and an
+// argument that nobody declared does not matter at all.
+func TestArgInKey(t *testing.T) {
+	const text = "FROM alpine\nRUN before\nARG V=1\nCOPY run.sh /\nRUN after\n"
+	k := articleKitchen(t)
+	k.build(text)
+	k.opt.Args = map[string]string{"V": "2"}
+	if got := k.build(text).cached(); got != "ccc-" {
+		t.Errorf("another value: %s, want ccc-", got)
+	}
+	k.opt.Args = map[string]string{"HTTP_PROXY": "http://proxy", "OTHER": "x"}
+	o := k.build(text)
+	if got := o.cached(); got != "cccc" {
+		t.Errorf("undeclared: %s, want cccc", got)
+	}
+	last := o.results[len(o.results)-1]
+	if want := "[Warning] One or more build-args [OTHER] were not consumed"; len(last.Warnings) != 1 || last.Warnings[0] != want {
+		t.Errorf("warnings %q, want %q", last.Warnings, want)
+	}
+}

@@ -1,0 +1,109 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/layer"
+)
+
+// hashPicks lists files as inputs of a key: everything about a file that ends
+// up in the layer, except times. With times in it, touch(1) or a fresh clone of
+// a repository would change every key.
+func hashPicks(ctx context.Context, src source, picks []pick) ([]Input, error) {
+	var files []layer.Entry
+	for _, p := range picks {
+		for _, e := range p.files {
+			if e.Type == layer.TypeReg && p.text == nil {
+				files = append(files, e)
+			}
+		}
+	}
+	sums := make(map[string]digest.Digest, len(files))
+	if len(files) > 0 {
+		buf := make([]byte, 64<<10)
+		err := src.read(ctx, files, func(e layer.Entry, content io.Reader) error {
+			h := digest.NewHasher()
+			n, err := io.CopyBuffer(h, onlyReader{content}, buf)
+			if err == nil && n != e.Size {
+				err = fmt.Errorf("copy %s: the file was changed during the build", e.Name)
+			}
+			sums[e.Name] = h.Digest()
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var inputs []Input
+	for _, p := range picks {
+		for _, e := range p.files {
+			sum := sums[e.Name]
+			if p.text != nil {
+				sum = digest.FromBytes([]byte(*p.text))
+			}
+			inputs = append(inputs, Input{kind(e) + " " + p.input(e), describe(e, sum)})
+		}
+	}
+	return inputs, nil
+}
+
+// onlyReader hides that a file can copy itself, so that one buffer serves all.
+type onlyReader struct{ io.Reader }
+
+// input is the name under which a file is an input.
+func (p pick) input(e layer.Entry) string {
+	if p.dir == "" {
+		return p.name // not where a link led to: its last part is the name in the image
+	}
+	return e.Name
+}
+
+// kind is the type of a file in a word.
+func kind(e layer.Entry) string {
+	switch e.Type {
+	case layer.TypeReg:
+		return "file"
+	case layer.TypeDir:
+		return "directory"
+	case layer.TypeSymlink:
+		return "link"
+	}
+	return "special file"
+}
+
+// describe is everything else about a file: "0755 0:0 69 sha256:8f43…".
+func describe(e layer.Entry, sum digest.Digest) string {
+	b := make([]byte, 0, 128)
+	b = fmt.Appendf(b, "%04o %d:%d", e.Mode, e.UID, e.GID)
+	switch e.Type {
+	case layer.TypeReg:
+		b = strconv.AppendInt(append(b, ' '), e.Size, 10)
+		b = append(append(b, ' '), sum...)
+	case layer.TypeSymlink:
+		b = append(append(b, " -> "...), e.Linkname...)
+	case layer.TypeDir:
+	default:
+		b = fmt.Appendf(b, " type %c %d,%d", e.Type, e.Devmajor, e.Devminor)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Xattrs)) {
+		b = fmt.Appendf(b, " %s=%q", name, e.Xattrs[name])
+	}
+	return string(b)
+}
+
+// contentName is the name that the history gives to what was copied, in the
+// form that docker's first builder had: the kind, and the hash of the files.
+func contentName(inputs []Input) string {
+	name := "multi"
+	if len(inputs) == 1 {
+		name, _, _ = strings.Cut(inputs[0].Name, " ")
+	}
+	return name + ":" + string(NewKey(inputs))
+}

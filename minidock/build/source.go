@@ -1,0 +1,191 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"minidock.dev/minidock/layer"
+)
+
+// tree is where COPY finds files: the context directory, or the file system of
+// an image. Names are relative and clean, "." is the root. Nothing outside can
+// be reached: ".." and absolute links end at the root.
+type tree interface {
+	// resolve returns the file that a name leads to, symbolic links followed,
+	// with its real name. The error is fs.ErrNotExist when there is none.
+	resolve(name string) (layer.Entry, error)
+	// list returns what is in a directory, sorted by name.
+	list(dir string) ([]layer.Entry, error)
+}
+
+// source is a tree with the contents of its files.
+type source interface {
+	tree
+	// read calls visit once for each of the regular files, in the order in
+	// which they are quickest to read.
+	read(ctx context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error
+}
+
+// pick is what one source of a COPY turned out to be.
+type pick struct {
+	name  string        // as it was found, before links were followed
+	dir   string        // the real name of a directory, "" for a file
+	files []layer.Entry // the file, or all that is in the directory at any depth
+	text  *string       // the contents, for a here-document
+}
+
+// pickAll finds what a list of sources names. A plain name must exist; a
+// wildcard may match nothing.
+func pickAll(t tree, patterns []string, keep func(name string, dir bool) (bool, error)) ([]pick, error) {
+	var picks []pick
+	for _, pattern := range patterns {
+		names, err := find(t, pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			p, err := pickOne(t, name, keep)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, &missingError{path.Clean("/" + pattern)[1:]}
+			}
+			if err != nil {
+				return nil, err
+			}
+			if p.dir != "" || len(p.files) > 0 {
+				picks = append(picks, p)
+			}
+		}
+	}
+	return picks, nil
+}
+
+// missingError is a source that is not there.
+type missingError struct{ name string }
+
+func (e *missingError) Error() string { return e.name + ": file does not exist" }
+
+// pickOne returns a file or what is in a directory, less what keep does not
+// want. keep gets names relative to the directory.
+func pickOne(t tree, name string, keep func(name string, dir bool) (bool, error)) (pick, error) {
+	e, err := t.resolve(name)
+	if err != nil {
+		return pick{}, err
+	}
+	p := pick{name: name}
+	add := func(e layer.Entry, name string) error {
+		ok, err := keep(name, e.IsDir())
+		if ok {
+			p.files = append(p.files, e)
+		}
+		return err
+	}
+	if !e.IsDir() {
+		return p, add(e, path.Base(name))
+	}
+	p.dir = e.Name
+	return p, walk(t, e.Name, func(e layer.Entry) error { return add(e, below(p.dir, e.Name)) })
+}
+
+// below is the part of a name that lies below dir.
+func below(dir, name string) string {
+	if dir == "." {
+		return name
+	}
+	return strings.TrimPrefix(name, dir+"/")
+}
+
+// walk visits everything below a directory, a directory before its contents.
+// Symbolic links are files like others here and are not followed.
+func walk(t tree, dir string, visit func(layer.Entry) error) error {
+	entries, err := t.list(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := visit(e); err != nil {
+			return err
+		}
+		if e.IsDir() {
+			if err := walk(t, e.Name, visit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// find returns the names that a pattern matches, in order. Each element of a
+// pattern is matched by the rules of path.Match. A name without wildcards is
+// returned as it is, be it there or not.
+func find(t tree, pattern string) ([]string, error) {
+	names, wild := []string{"."}, false
+	for element := range strings.SplitSeq(path.Clean("/"+pattern), "/") {
+		if element == "" {
+			continue
+		}
+		wild = wild || strings.ContainsAny(element, `*?[\`)
+		var next []string
+		for _, dir := range names {
+			if !wild {
+				next = append(next, path.Join(dir, element))
+				continue
+			}
+			found, err := match(t, dir, element)
+			if err != nil {
+				return nil, fmt.Errorf("source %q: %w", pattern, err)
+			}
+			next = append(next, found...)
+		}
+		names = next
+	}
+	return names, nil
+}
+
+// match returns the names in one directory that match one element.
+func match(t tree, dir, element string) ([]string, error) {
+	if _, err := path.Match(element, ""); err != nil {
+		return nil, err
+	}
+	real, err := t.resolve(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !real.IsDir() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	entries, err := t.list(real.Name)
+	var names []string
+	for _, e := range entries {
+		base := path.Base(e.Name)
+		if ok, _ := path.Match(element, base); ok {
+			names = append(names, path.Join(dir, base))
+		}
+	}
+	return names, err
+}
+
+// escapeWildcards keeps a backslash before a wildcard through the expansion of
+// variables, which would take it away: COPY a\*b copies the one file a*b.
+func escapeWildcards(word string, escape byte) string {
+	if escape != '\\' {
+		return word
+	}
+	var b strings.Builder
+	for i := 0; i < len(word); i++ {
+		b.WriteByte(word[i])
+		if word[i] == '\\' && i+1 < len(word) {
+			i++
+			if strings.IndexByte(`*?[]`, word[i]) >= 0 {
+				b.WriteString(`\\`[:1])
+				b.WriteByte('\\')
+			}
+			b.WriteByte(word[i])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,300 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"minidock.dev/minidock/build"
+	"minidock.dev/minidock/dockerfile"
+	"minidock.dev/minidock/ignore"
+	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/oci"
+	"minidock.dev/minidock/reference"
+	"minidock.dev/minidock/toolbox"
+)
+
+// building is the flags of build.
+type building struct {
+	tags, args, labels     []string
+	file, target, progress string
+	iidFile                string
+	noCache, quiet         bool
+}
+
+func (a *app) buildCommand(name string) *cobra.Command {
+	var opt building
+	cmd := &cobra.Command{
+		Use:                   name + " [OPTIONS] PATH | -",
+		Short:                 "Build an image from a Dockerfile",
+		Args:                  exactArgs(1),
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.build(cmd.Context(), args[0], opt)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&opt.tags, "tag", "t", nil, "Name and optionally a tag in the \"name:tag\" format")
+	flags.StringVarP(&opt.file, "file", "f", "", "Name of the Dockerfile (default is \"PATH/Dockerfile\")")
+	flags.StringArrayVar(&opt.args, "build-arg", nil, "Set build-time variables")
+	flags.StringArrayVar(&opt.labels, "label", nil, "Set metadata for an image")
+	flags.StringVar(&opt.target, "target", "", "Set the target build stage to build")
+	flags.StringVar(&opt.progress, "progress", "auto", "Set type of progress output (auto, plain, tty, quiet)")
+	flags.StringVar(&opt.iidFile, "iidfile", "", "Write the image ID to the file")
+	flags.BoolVar(&opt.noCache, "no-cache", false, "Do not use cache when building the image")
+	flags.BoolVarP(&opt.quiet, "quiet", "q", false, "Suppress the build output and print image ID on success")
+	return cmd
+}
+
+// build reads the Dockerfile and .dockerignore, builds, and names the image.
+func (a *app) build(ctx context.Context, path string, opt building) error {
+	names, err := parseTags(opt.tags)
+	if err != nil {
+		return err
+	}
+	source, err := a.readSource(path, opt.file)
+	if err != nil {
+		return err
+	}
+	options, err := a.buildOptions(ctx, source, opt)
+	if err != nil {
+		return err
+	}
+	l := options.Layout
+	release, err := l.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	img, saved, err := a.runBuild(ctx, options, source, opt)
+	if err != nil {
+		return source.explainError(err)
+	}
+	if len(names) == 0 {
+		err = l.Add(ctx, saved)
+	}
+	for _, ref := range names {
+		err = cmp.Or(err, tagAs(ctx, l, ref, saved))
+	}
+	if err != nil {
+		return err
+	}
+	return a.reportBuild(img, names, opt)
+}
+
+func parseTags(tags []string) (names []reference.Reference, err error) {
+	for _, tag := range tags {
+		ref, err := reference.ParseTarget(tag)
+		if err != nil {
+			return nil, &statusError{125, fmt.Sprintf("invalid argument %q for \"-t, --tag\" flag: %v\nSee 'docker build --help'.", tag, err)}
+		}
+		names = append(names, ref)
+	}
+	return names, nil
+}
+
+// A source is what is built: a Dockerfile, and the directory that it may copy
+// from, "" when there is none.
+type source struct {
+	dir       string
+	name      string // of the Dockerfile, for messages
+	text      []byte
+	fromInput bool // the Dockerfile came through standard input
+	ignore    *ignore.Matcher
+}
+
+func (a *app) readSource(path, file string) (*source, error) {
+	if path == "-" {
+		text, err := io.ReadAll(a.In)
+		return &source{name: "Dockerfile", text: text, fromInput: true}, err
+	}
+	dir, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, plainError("unable to prepare context: path %q not found", path)
+	}
+	s := &source{dir: dir, name: file}
+	if err := s.readDockerfile(a.In, file); err != nil {
+		return nil, err
+	}
+	s.ignore, err = readIgnore(dir, s.name)
+	return s, err
+}
+
+func (s *source) readDockerfile(input io.Reader, file string) (err error) {
+	if file == "-" {
+		s.name, s.fromInput = "Dockerfile", true
+		s.text, err = io.ReadAll(input)
+		return err
+	}
+	s.name = cmp.Or(file, filepath.Join(s.dir, "Dockerfile"))
+	s.text, err = os.ReadFile(s.name)
+	if file == "" && errors.Is(err, os.ErrNotExist) {
+		if text, lower := os.ReadFile(filepath.Join(s.dir, "dockerfile")); lower == nil {
+			s.text, err = text, nil
+		}
+	}
+	if file != "" && !filepath.IsAbs(file) && errors.Is(err, os.ErrNotExist) {
+		// As the daemon's builder did: relative to the context.
+		if text, inside := os.ReadFile(filepath.Join(s.dir, file)); inside == nil {
+			s.text, err = text, nil
+		}
+	}
+	if err != nil {
+		return plainError("unable to prepare context: unable to evaluate symlinks in Dockerfile path: %v", err)
+	}
+	return nil
+}
+
+// readIgnore reads NAME.dockerignore beside the Dockerfile if there is one,
+// else .dockerignore of the context.
+func readIgnore(dir, dockerfile string) (*ignore.Matcher, error) {
+	for _, name := range []string{dockerfile + ".dockerignore", filepath.Join(dir, ".dockerignore")} {
+		file, err := os.Open(name)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		return ignore.Parse(file)
+	}
+	return nil, nil
+}
+
+func (a *app) buildOptions(ctx context.Context, s *source, opt building) (build.Options, error) {
+	file, err := dockerfile.Parse(bytes.NewReader(s.text))
+	if err != nil {
+		return build.Options{}, s.explainError(err)
+	}
+	for _, warning := range file.Warnings {
+		fmt.Fprintf(a.Err, "[Warning] %s:%d: %s\n", filepath.Base(s.name), warning.Line, warning.Text)
+	}
+	l, err := a.layout(ctx)
+	if err != nil {
+		return build.Options{}, err
+	}
+	return build.Options{
+		Layout: l, File: file, Context: s.dir, Ignore: s.ignore,
+		Args: variables(opt.args), Target: opt.target, NoCache: opt.noCache, Labels: pairs(opt.labels),
+		Base: a.base,
+	}, nil
+}
+
+// base finds the image of FROM: here, else the built-in one.
+func (a *app) base(ctx context.Context, name string) (*image.Found, error) {
+	found, err := a.find(ctx, name)
+	var missing *image.NotFoundError
+	if !errors.As(err, &missing) {
+		return found, err
+	}
+	if missing.Name == "tiny:latest" {
+		return toolbox.Image(ctx, a.images)
+	}
+	return nil, fmt.Errorf("%w (minidock cannot pull yet: use the built-in image tiny, or make one with minidock import)", err)
+}
+
+// runBuild builds as the user who called. Only when a RUN turns out to be
+// missing from the cache must that be root: then the whole command starts again
+// in a user namespace, where all steps before that RUN are in the cache, and
+// goes on printing where this one stopped.
+func (a *app) runBuild(ctx context.Context, options build.Options, s *source, opt building) (*image.Image, oci.Descriptor, error) {
+	options.Run = a.runFunc()
+	progress := a.progress(s, opt)
+	options.Progress = progress
+	img, saved, err := build.Build(ctx, options)
+	if !errors.Is(err, errNeedsRoot) {
+		return img, saved, err
+	}
+	if s.fromInput {
+		if err := a.keepInput(s.text); err != nil {
+			return nil, oci.Descriptor{}, err
+		}
+	}
+	return nil, oci.Descriptor{}, a.becomeRoot(ctx, fmt.Sprintf("%s=%d", resumeVariable, progress.step))
+}
+
+// errNeedsRoot is what RUN answers an ordinary user.
+var errNeedsRoot = errors.New("RUN needs root of a user namespace")
+
+// explainError gives the failed command's own exit code, and for a mistake in
+// the Dockerfile shows the lines.
+func (s *source) explainError(err error) error {
+	var exit *build.ExitError
+	var mistake *dockerfile.Error
+	switch {
+	case errors.As(err, &exit):
+		return &statusError{exit.Code, exit.Error()}
+	case errors.As(err, &mistake) && mistake.Line > 0:
+		return &statusError{1, refusal(err) + "\n" + s.excerpt(mistake)}
+	}
+	return err
+}
+
+// excerpt is the lines of the mistake with their numbers.
+func (s *source) excerpt(mistake *dockerfile.Error) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s:%d\n--------------------\n", filepath.Base(s.name), mistake.Line)
+	lines := strings.Split(string(s.text), "\n")
+	for n := max(1, mistake.Line-2); n <= min(len(lines), mistake.EndLine+2); n++ {
+		mark := "   "
+		if n >= mistake.Line && n <= mistake.EndLine {
+			mark = ">>>"
+		}
+		fmt.Fprintf(&out, "%4d | %s %s\n", n, mark, lines[n-1])
+	}
+	return out.String() + "--------------------"
+}
+
+func (a *app) reportBuild(img *image.Image, names []reference.Reference, opt building) error {
+	if opt.iidFile != "" {
+		if err := os.WriteFile(opt.iidFile, []byte(img.ID()), 0o644); err != nil {
+			return err
+		}
+	}
+	if opt.quiet || opt.progress == "quiet" {
+		_, err := fmt.Fprintln(a.Out, img.ID())
+		return err
+	}
+	fmt.Fprintln(a.Out, "Successfully built", img.ID().Short())
+	for _, ref := range names {
+		fmt.Fprintln(a.Out, "Successfully tagged", ref.Familiar())
+	}
+	return nil
+}
+
+// variables reads NAME=value, and a bare NAME from our own environment.
+func variables(list []string) map[string]string {
+	all := map[string]string{}
+	for _, item := range list {
+		name, value, given := strings.Cut(item, "=")
+		if !given {
+			if value, given = os.LookupEnv(name); !given {
+				continue
+			}
+		}
+		all[name] = value
+	}
+	return all
+}
+
+// pairs reads key=value; a bare key has an empty value.
+func pairs(list []string) map[string]string {
+	all := map[string]string{}
+	for _, item := range list {
+		key, value, _ := strings.Cut(item, "=")
+		all[key] = value
+	}
+	return all
+}

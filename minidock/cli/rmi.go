@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/oci"
+	"minidock.dev/minidock/reference"
+)
+
+// An imageUser is a container, as far as removing images is concerned.
+type imageUser struct {
+	id      string
+	image   digest.Digest
+	layers  []oci.DiffID
+	running bool
+}
+
+// removing is the flags of rmi.
+type removing struct {
+	force, noPrune bool
+}
+
+func (a *app) rmiCommand(name string, aliases ...string) *cobra.Command {
+	var opt removing
+	cmd := &cobra.Command{
+		Use:                   name + " [OPTIONS] IMAGE [IMAGE...]",
+		Aliases:               aliases,
+		Short:                 "Remove one or more images",
+		Args:                  minArgs(1),
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			// Unpacked layers belong to the user's subordinate ids.
+			if err := a.becomeRootFor(cmd.Context(), "layers"); err != nil {
+				return err
+			}
+			return a.removeImages(cmd.Context(), args, opt)
+		},
+	}
+	cmd.Flags().BoolVarP(&opt.force, "force", "f", false, "Force removal of the image")
+	cmd.Flags().BoolVar(&opt.noPrune, "no-prune", false, "Do not delete untagged parents")
+	return cmd
+}
+
+func (a *app) removeImages(ctx context.Context, names []string, opt removing) error {
+	var missing *image.NotFoundError
+	return a.each(names, func(name string) error {
+		err := a.removeImage(ctx, name, opt)
+		if opt.force && errors.As(err, &missing) {
+			fmt.Fprintln(a.Err, refusal(err))
+			return nil
+		}
+		return err
+	})
+}
+
+// removeImage removes a name, and with the last name the image; or an image by
+// its ID, and with it all names.
+func (a *app) removeImage(ctx context.Context, name string, opt removing) error {
+	found, err := a.find(ctx, name)
+	if err != nil {
+		return err
+	}
+	users, err := a.imageUsers(ctx)
+	if err != nil {
+		return err
+	}
+	byName := nameOf(found, name)
+	switch {
+	case byName == "":
+		err = a.refuseID(ctx, found, users, opt)
+	case len(found.Names) > 1:
+		return a.untag(ctx, byName)
+	default:
+		err = refuseName(found, byName, users, opt)
+	}
+	if err != nil {
+		return err
+	}
+	return a.deleteImage(ctx, found, users, opt)
+}
+
+// nameOf returns which of the image's names was typed, "" if it was an ID.
+func nameOf(found *image.Found, typed string) string {
+	ref, err := reference.Parse(typed)
+	if err == nil && slices.Contains(found.Names, ref.Familiar()) {
+		return ref.Familiar()
+	}
+	return ""
+}
+
+func (a *app) untag(ctx context.Context, name string) error {
+	if err := a.images.Untag(ctx, name); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(a.Out, "Untagged:", name)
+	return err
+}
+
+// deleteImage takes all names and what only this image has. A running
+// container keeps its layers, and the image stays without a name.
+func (a *app) deleteImage(ctx context.Context, found *image.Found, users []imageUser, opt removing) error {
+	if running(found, users) != nil {
+		for _, name := range found.Names {
+			if err := a.untag(ctx, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var layers [][]oci.DiffID
+	for _, user := range users {
+		layers = append(layers, user.layers)
+	}
+	deleted, err := image.Delete(ctx, a.images, found, image.DeleteOptions{
+		NoPrune: opt.noPrune, Containers: layers, RemoveLayer: a.layerRemover(ctx),
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range found.Names {
+		fmt.Fprintln(a.Out, "Untagged:", name)
+	}
+	for _, id := range deleted {
+		fmt.Fprintln(a.Out, "Deleted:", id)
+	}
+	return nil
+}
+
+// refuseName says no to removing the last name of an image in use.
+func refuseName(found *image.Found, name string, users []imageUser, opt removing) error {
+	if opt.force {
+		return nil
+	}
+	for _, user := range users {
+		if user.image == found.ID() {
+			ref := strings.TrimSuffix(name, ":latest")
+			return fmt.Errorf("conflict: unable to remove repository reference %q (must force) - container %s is using its referenced image %s",
+				ref, user.id[:12], found.ID().Short())
+		}
+	}
+	return nil
+}
+
+// refuseID says no to removing an image by its ID: what -f cannot force first.
+func (a *app) refuseID(ctx context.Context, found *image.Found, users []imageUser, opt removing) error {
+	conflict := func(force, why string) error {
+		return fmt.Errorf("conflict: unable to delete %s (%s) - %s", found.ID().Short(), force, why)
+	}
+	child, err := a.hasChild(ctx, found)
+	if err != nil {
+		return err
+	}
+	if child {
+		return conflict("cannot be forced", "image has dependent child images")
+	}
+	if user := running(found, users); user != nil {
+		return conflict("cannot be forced", "image is being used by running container "+user.id[:12])
+	}
+	if opt.force {
+		return nil
+	}
+	if len(found.Names) > 1 {
+		return conflict("must be forced", "image is referenced in multiple repositories")
+	}
+	for _, user := range users {
+		if user.image == found.ID() {
+			return conflict("must be forced", "image is being used by stopped container "+user.id[:12])
+		}
+	}
+	return nil
+}
+
+func running(found *image.Found, users []imageUser) *imageUser {
+	for i, user := range users {
+		if user.running && user.image == found.ID() {
+			return &users[i]
+		}
+	}
+	return nil
+}
+
+// hasChild reports whether an image in the index was built upon this one.
+func (a *app) hasChild(ctx context.Context, found *image.Found) (bool, error) {
+	list, err := image.List(ctx, a.images)
+	if err != nil {
+		return false, err
+	}
+	for _, other := range list {
+		if other.ID() == found.ID() {
+			continue
+		}
+		for parent := other.Image; parent != nil; {
+			if parent.Parent() == found.Descriptor.Digest {
+				return true, nil
+			}
+			if parent, err = a.parentOf(ctx, parent); err != nil {
+				break // a parent that is gone has no parents either
+			}
+		}
+	}
+	return false, nil
+}
+
+// parentOf loads the image one step below, nil if there is none.
+func (a *app) parentOf(ctx context.Context, img *image.Image) (*image.Image, error) {
+	if img.Parent() == "" {
+		return nil, nil
+	}
+	size, err := a.images.Blobs().Size(img.Parent())
+	if err != nil {
+		return nil, err
+	}
+	return image.Load(ctx, a.images, oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: img.Parent(), Size: size})
+}

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"minidock.dev/minidock/namespace"
+)
+
+// becomeRoot is called first by every verb that needs root's powers. For an
+// ordinary user it runs the whole command once more, as root of a new user
+// namespace, and returns a *statusError with the exit code of that: there is
+// nothing left to do but to return it. For root it does nothing. The variables
+// are added to the environment.
+func (a *app) becomeRoot(ctx context.Context, variables ...string) error {
+	if os.Geteuid() == 0 {
+		return a.tellSingleID()
+	}
+	// Root's store is not the user's.
+	env := slices.Concat(os.Environ(), []string{"MINIDOCK_ROOT=" + a.root}, variables)
+	code, err := namespace.BecomeRoot(ctx, a.args, env)
+	if err != nil {
+		return err
+	}
+	return &statusError{code: code}
+}
+
+// becomeRootFor is becomeRoot for verbs that need it only once there are files
+// of subordinate users, which is when one of the directories has something.
+func (a *app) becomeRootFor(ctx context.Context, dirs ...string) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	for _, dir := range dirs {
+		if entries, _ := os.ReadDir(filepath.Join(a.root, dir)); len(entries) > 0 {
+			return a.becomeRoot(ctx)
+		}
+	}
+	return nil
+}
+
+// tellSingleID says once for each store that files have one owner only. The
+// file that remembers it says the same to whoever finds it.
+func (a *app) tellSingleID() error {
+	me, err := a.self()
+	if err != nil || !me.Single {
+		return err
+	}
+	const text = "minidock: this user has no subordinate ids (/etc/subuid), so every file in an image belongs to root inside; see minidock doctor"
+	if err := os.MkdirAll(a.root, 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(filepath.Join(a.root, "single-id"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	fmt.Fprintln(a.Err, text)
+	_, err = fmt.Fprintln(file, text)
+	return err
+}
+
+// keepInput puts what was read from standard input back in front of the command
+// that becomeRoot starts, as a file in memory (memfd_create(2)).
+func (a *app) keepInput(read []byte) error {
+	fd, err := unix.MemfdCreate("standard input", unix.MFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("memfd_create: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "standard input")
+	defer file.Close()
+	if _, err := file.Write(read); err != nil {
+		return err
+	}
+	if _, err := file.Seek(0, 0); err != nil {
+		return err
+	}
+	return unix.Dup2(fd, 0)
+}
+
+// hint tells people what they can do about an error.
+func hint(err error) string {
+	var unavailable *namespace.Unavailable
+	if !errors.As(err, &unavailable) || unavailable.Allow == "" {
+		return ""
+	}
+	return "Containers and RUN need a user namespace unless root starts them. To allow it, as root:\n    " +
+		unavailable.Allow + "\nImages work without: build (COPY, ENV, …), history, tag, inspect, import."
+}

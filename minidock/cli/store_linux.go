@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+
+	"minidock.dev/minidock/container"
+	"minidock.dev/minidock/namespace"
+	"minidock.dev/minidock/oci"
+	"minidock.dev/minidock/snapshot"
+)
+
+// linuxStore is the part of the store that only Linux has.
+type linuxStore struct {
+	snaps *snapshot.Store
+	boxes *container.Store
+	me    *namespace.Self
+}
+
+// self tells which user namespace this process is in.
+func (a *app) self() (namespace.Self, error) {
+	if a.me == nil {
+		me, err := namespace.Current()
+		if err != nil {
+			return namespace.Self{}, err
+		}
+		a.me = &me
+	}
+	return *a.me, nil
+}
+
+// snapshots opens the unpacked layers.
+func (a *app) snapshots() (*snapshot.Store, error) {
+	if a.snaps != nil {
+		return a.snaps, nil
+	}
+	me, err := a.self()
+	if err != nil {
+		return nil, err
+	}
+	a.snaps = snapshot.Open(a.root, snapshot.Options{UserXattr: me.Rootless, Squash: me.Single})
+	return a.snaps, nil
+}
+
+// containers opens the containers.
+func (a *app) containers() (*container.Store, error) {
+	if a.boxes != nil {
+		return a.boxes, nil
+	}
+	snaps, err := a.snapshots()
+	if err != nil {
+		return nil, err
+	}
+	me, err := a.self()
+	if err != nil {
+		return nil, err
+	}
+	a.boxes = container.Open(a.root, snaps, me)
+	return a.boxes, nil
+}
+
+// imageUsers lists the containers for whoever removes images.
+func (a *app) imageUsers(ctx context.Context) ([]imageUser, error) {
+	boxes, err := a.containers()
+	if err != nil {
+		return nil, err
+	}
+	list, err := boxes.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var users []imageUser
+	for _, c := range list {
+		users = append(users, imageUser{
+			id: c.ID, image: c.ImageID, layers: c.Layers, running: c.Status == container.Running,
+		})
+	}
+	return users, nil
+}
+
+// removeStopped removes all containers that do not run.
+func (a *app) removeStopped(ctx context.Context) (removed []string, err error) {
+	boxes, err := a.containers()
+	if err != nil {
+		return nil, err
+	}
+	list, err := boxes.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range list {
+		if c.Status == container.Running {
+			continue
+		}
+		if err := boxes.Remove(ctx, c, false); err != nil {
+			return removed, err
+		}
+		removed = append(removed, c.ID)
+	}
+	return removed, nil
+}
+
+// layerRemover removes the unpacked form of a layer that is not used any more.
+func (a *app) layerRemover(ctx context.Context) func(oci.DiffID) error {
+	snaps, err := a.snapshots()
+	if err != nil {
+		return nil
+	}
+	return func(id oci.DiffID) error { return snaps.RemoveLayer(ctx, id) }
+}

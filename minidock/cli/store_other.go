@@ -1,0 +1,37 @@
+//go:build !linux
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"minidock.dev/minidock/build"
+	"minidock.dev/minidock/oci"
+)
+
+// linuxStore is empty here: there are images, and nothing that runs.
+type linuxStore struct{}
+
+func (a *app) imageUsers(context.Context) ([]imageUser, error)       { return nil, nil }
+func (a *app) layerRemover(context.Context) func(oci.DiffID) error   { return nil }
+func (a *app) becomeRootFor(context.Context, ...string) error        { return nil }
+func (a *app) runFunc(context.Context) (build.RunFunc, func() error) { return nil, nil }
+func (a *app) keepInput([]byte) error                                { return nil }
+func (a *app) removeLeftovers(context.Context) (int64, error)        { return 0, nil }
+func (a *app) containerCommands() []*cobra.Command                   { return nil }
+func hint(error) string                                              { return "" }
+
+func (a *app) inspectContainer(context.Context, string) (any, error) {
+	return nil, fmt.Errorf("containers need Linux, not %s", runtime.GOOS)
+}
+
+func (a *app) doctor(context.Context) []finding {
+	return []finding{
+		{good, "images", "build without RUN, history, tag, rmi and import work here"},
+		{bad, "containers", "they are Linux processes, and this is " + runtime.GOOS + ": use a Linux machine, or a virtual one (WSL 2, Lima)"},
+	}
+}

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"minidock.dev/minidock/layout"
+	"minidock.dev/minidock/oci"
+	"minidock.dev/minidock/reference"
+)
+
+func (a *app) tagCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                   "tag SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+		Short:                 "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+		Args:                  exactArgs(2),
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.tag(cmd.Context(), args[0], args[1])
+		},
+	}
+}
+
+func (a *app) tag(ctx context.Context, source, target string) error {
+	ref, err := reference.ParseTarget(target)
+	if err != nil {
+		return plainError("Error parsing reference: %q is not a valid repository/tag: %v", target, err)
+	}
+	found, err := a.find(ctx, source)
+	if err != nil {
+		return err
+	}
+	return tagAs(ctx, a.images, ref, found.Descriptor)
+}
+
+func tagAs(ctx context.Context, l *layout.Layout, ref reference.Reference, d oci.Descriptor) error {
+	return l.Tag(ctx, ref.Familiar(), ref.String(), d)
+}

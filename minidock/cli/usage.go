@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// printUsage is the help page, in the order of docker's.
+func printUsage(cmd *cobra.Command) error {
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "Usage:  %s\n\n%s\n", useLine(cmd), strings.TrimSpace(cmd.Short))
+	if cmd.HasAvailableSubCommands() {
+		printCommands(out, "Management Commands", cmd, true)
+		printCommands(out, "Commands", cmd, false)
+	}
+	if flags := flagUsages(cmd); flags != "" {
+		title := "Options"
+		if !cmd.HasParent() {
+			title = "Global Options"
+		}
+		fmt.Fprintf(out, "\n%s:\n%s\n", title, flags)
+	}
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprintf(out, "\nRun '%s COMMAND --help' for more information on a command.\n", cmd.CommandPath())
+	}
+	return nil
+}
+
+func useLine(cmd *cobra.Command) string {
+	switch {
+	case !cmd.HasParent():
+		return cmd.Use
+	case cmd.HasAvailableSubCommands():
+		return cmd.CommandPath() + " COMMAND"
+	}
+	return cmd.Parent().CommandPath() + " " + cmd.Use
+}
+
+func printCommands(out io.Writer, title string, cmd *cobra.Command, groups bool) {
+	var lines []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() && c.HasSubCommands() == groups {
+			lines = append(lines, fmt.Sprintf("  %-11s %s", c.Name(), c.Short))
+		}
+	}
+	if len(lines) > 0 {
+		fmt.Fprintf(out, "\n%s:\n%s\n", title, strings.Join(lines, "\n"))
+	}
+}
+
+func flagUsages(cmd *cobra.Command) string {
+	local := pflag.NewFlagSet("", pflag.ContinueOnError)
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			local.AddFlag(f)
+		}
+	})
+	return strings.TrimRight(local.FlagUsages(), "\n ")
+}
+
+// flagError is docker's text for a flag that does not exist or has a wrong
+// value, with its exit code.
+func flagError(cmd *cobra.Command, err error) error {
+	return &statusError{125, fmt.Sprintf("%v\nSee '%s --help'.", err, cmd.CommandPath())}
+}
+
+// noSuchCommand is the argument check of commands that only hold others.
+func (a *app) noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	path := strings.TrimPrefix(cmd.CommandPath()+" "+args[0], a.name+" ")
+	return &statusError{1, fmt.Sprintf("%s: '%s' is not a %s command.\nSee '%s --help'", a.name, path, a.name, cmd.CommandPath())}
+}
+
+// wrongCount is docker's text for a wrong number of arguments.
+func wrongCount(cmd *cobra.Command, what string) error {
+	return &statusError{1, fmt.Sprintf("%q %s.\nSee '%s --help'.\n\nUsage:  %s\n\n%s",
+		cmd.CommandPath(), what, cmd.CommandPath(), useLine(cmd), cmd.Short)}
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return wrongCount(cmd, "accepts no arguments")
+	}
+	return nil
+}
+
+func exactArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return wrongCount(cmd, fmt.Sprintf("requires exactly %d %s", n, plural("argument", n)))
+		}
+		return nil
+	}
+}
+
+func minArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < n {
+			return wrongCount(cmd, fmt.Sprintf("requires at least %d %s", n, plural("argument", n)))
+		}
+		return nil
+	}
+}
+
+func maxArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return wrongCount(cmd, fmt.Sprintf("requires at most %d %s", n, plural("argument", n)))
+		}
+		return nil
+	}
+}
+
+func plural(word string, n int) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}

@@ -1,0 +1,146 @@
+//go:build linux
+
+package container
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"minidock.dev/minidock/explain"
+	"minidock.dev/minidock/sandbox"
+)
+
+// Start runs the command of a container that does not run. It returns when the
+// command has been executed (execve(2) has succeeded), with the new state in c.
+// If a is not nil its streams are joined before that, so the first byte of
+// output is not lost, and a.Wait has to follow. The container does not depend
+// on the caller from then on.
+//
+// Errors: *sandbox.StartError with docker's exit code and text when the command
+// cannot be executed; such a container is removed if it is AutoRemove, else
+// it remembers the error. ErrStarted if it runs already.
+func (s *Store) Start(ctx context.Context, c *Container, a *Attach) error {
+	ctx = explain.Step(ctx, "start container %s", c.Short())
+	if c.Status == Running {
+		return ErrStarted
+	}
+	w, err := s.takeWarm(ctx)
+	if err != nil {
+		return fmt.Errorf("start container %s: %w", c.Short(), err)
+	}
+	q := request{Op: "start", Dir: c.Dir}
+	if a != nil {
+		q.Attach, q.Stdin, q.Size = true, a.In != nil, a.Size
+	}
+	if err := w.sendJSON(kindRequest, q); err != nil {
+		w.Close()
+		return fmt.Errorf("start container %s: %w", c.Short(), err)
+	}
+	answer, err := w.receiveStarted()
+	if err != nil {
+		w.Close()
+		return err
+	}
+	c.State = answer.State
+	if a == nil {
+		return w.Close()
+	}
+	s.join(ctx, c, a, w, 0)
+	return nil
+}
+
+// Warm starts the monitor that the next Start will use. A process takes some
+// milliseconds to come to life; `run` calls Warm before it looks for the
+// image, and does both at once. A monitor that is not used ends with the caller.
+func (s *Store) Warm(ctx context.Context) error {
+	w, err := spawn(ctx)
+	s.warm = w
+	return err
+}
+
+func (s *Store) takeWarm(ctx context.Context) (*wire, error) {
+	if w := s.warm; w != nil {
+		s.warm = nil
+		return w, nil
+	}
+	return spawn(ctx)
+}
+
+// MonitorName is argv[0] of a monitor; main calls Monitor by it.
+const MonitorName = "minidock-monitor"
+
+// spawn starts a monitor in a session of its own, so that neither Ctrl-C nor the
+// end of the terminal reaches it. It gets one end of a socketpair as
+// descriptor 3 and no other file of ours.
+func spawn(ctx context.Context) (*wire, error) {
+	ctx = explain.Step(ctx, "start a monitor process")
+	exe, err := sandbox.Executable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer exe.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	ours, theirs, err := socketpair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	attr := &os.ProcAttr{
+		Dir:   "/",
+		Env:   []string{},
+		Files: []*os.File{null, null, null, theirs},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	}
+	narration, err := explain.Export(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if narration != nil {
+		defer narration.Close()
+		attr.Env = append(attr.Env, explain.EnvFD+"="+strconv.Itoa(len(attr.Files)))
+		attr.Files = append(attr.Files, narration)
+	}
+	process, err := os.StartProcess(fmt.Sprintf("/proc/self/fd/%d", exe.Fd()), []string{MonitorName}, attr)
+	explain.Call(ctx, "clone", err, MonitorName)
+	if err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start monitor: %w", err)
+	}
+	go process.Wait() // so that a caller that lives on leaves no zombie
+	return ours, nil
+}
+
+// socketpair is socketpair(2): our end ready to use, the other to be inherited.
+func socketpair() (ours *wire, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	theirs = os.NewFile(uintptr(fds[1]), "monitor's end")
+	ours, err = newWire(os.NewFile(uintptr(fds[0]), "our end"))
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
+}
+
+// newWire takes over a connected socket.
+func newWire(f *os.File) (*wire, error) {
+	defer f.Close()
+	conn, err := net.FileConn(f) // has a copy of the descriptor
+	if err != nil {
+		return nil, fmt.Errorf("use socket: %w", err)
+	}
+	return &wire{UnixConn: conn.(*net.UnixConn)}, nil
+}

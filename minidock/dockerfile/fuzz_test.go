@@ -1,0 +1,90 @@
+package dockerfile
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// print writes a file in canonical form.
+func (f *File) print() string {
+	lines := []string{"# escape=" + string(rune(f.Escape))}
+	for _, in := range f.Args {
+		lines = append(lines, in.Canonical())
+	}
+	for _, s := range f.Stages {
+		lines = append(lines, s.From.Canonical())
+		for _, in := range s.Instructions {
+			lines = append(lines, in.Canonical())
+		}
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// stable checks that what was parsed can be printed and parsed again, and is
+// still the same.
+func stable(t *testing.T, f *File) {
+	t.Helper()
+	printed := f.print()
+	again, err := Parse(strings.NewReader(printed))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, printed)
+	}
+	where := cmpopts.IgnoreFields(Instruction{}, "Text", "Line", "EndLine", "Source")
+	if diff := cmp.Diff(f, again, where, cmpopts.IgnoreFields(File{}, "Warnings"), cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("%s in\n%s", diff, printed)
+	}
+	if diff := cmp.Diff(printed, again.print()); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{
+		"FROM scratch\nCOPY a /\n",
+		"# syntax=x\n# escape=`\nARG v=1\nFROM --platform=$P a:$v AS b\nRUN dir `\n\n# c\n C:\\\n",
+		"FROM a\nRUN <<A cat && <<-'B' cat\na\nA\n\tb\n\tB\nCOPY <<a <<\"b c\" /d/\na\nb c\nONBUILD RUN <<E\nx\nE\n",
+		"FROM a\nENV a=b c=\"d e\" f='g' h=i\\ j\nENV k l m\nLABEL a.b=c\nARG x y=z\n",
+		"FROM a\nCMD [\"a\", \"b\"]\nENTRYPOINT [ 'a' ]\nSHELL [\"/bin/sh\"]\nHEALTHCHECK --retries=3 CMD [\"x\"]\n",
+		"FROM a\nCOPY --from=b --chown=\"a b\" -- --x /y\nVOLUME [\"/a b\"]\nEXPOSE 80 90/udp\nRUN --mount=type=tmpfs,target=/x --mount=target=/y z\n",
+		"\uFEFF  from a\r\nrun a \\\r\n  b\r\nuser x\r\nworkdir /a b\r\n",
+		"FROM a\nRUN a\\\\\nENV a \\\nb\n",
+		"FROM --platform=\x9c a\n",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		file, err := Parse(strings.NewReader(text))
+		if err != nil {
+			if file != nil {
+				t.Fatal("both a file and an error")
+			}
+			return
+		}
+		stable(t, file)
+	})
+}
+
+func FuzzExpand(f *testing.F) {
+	for _, word := range []string{"a${b:-c}d", "'$a'", `"\$a $b"`, "${a#*x}${b%%y?}", "${a//b/c}", "${a:?b}", `\\\a`, "${a${b}}", "a b\\ c"} {
+		f.Add(word, "value of a")
+	}
+	f.Fuzz(func(t *testing.T, word, value string) {
+		env := func(name string) (string, bool) { return value, name == "a" }
+		for _, escape := range []byte("\\`") {
+			text, err := Expand(word, env, escape)
+			words, err2 := ExpandWords(word, env, escape)
+			if (err == nil) != (err2 == nil) {
+				t.Fatalf("%q: %v, but %v", word, err, err2)
+			}
+			if err != nil && (text != "" || words != nil) {
+				t.Fatalf("%q: both a result and an error", word)
+			}
+			if !strings.ContainsAny(word, "$'\"\\`") && text != word {
+				t.Fatalf("%q became %q", word, text)
+			}
+		}
+	})
+}

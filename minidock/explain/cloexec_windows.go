@@ -1,0 +1,5 @@
+package explain
+
+import "syscall"
+
+func closeOnExec(fd int) { syscall.CloseOnExec(syscall.Handle(fd)) }

@@ -1,0 +1,169 @@
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"minidock.dev/minidock/explain"
+	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/layout"
+	"minidock.dev/minidock/oci"
+)
+
+// SaveOptions are the choices of Save; the zero value is a good one.
+type SaveOptions struct {
+	// Annotations are put into the manifest: ParentAnnotation,
+	// CacheKeyAnnotation, or the specification's.
+	Annotations map[string]string
+}
+
+// Save writes the configuration and the manifest and returns the manifest's
+// descriptor, with annotations that make List and Find fast once it is in the
+// index. It does not put it there: until the caller tags or adds it, it is held
+// by nothing, so the caller has the shared lock. The layers' blobs must be in
+// the store. Saving the same image again writes nothing.
+func (i *Image) Save(ctx context.Context, l *layout.Layout, opt SaveOptions) (oci.Descriptor, error) {
+	ctx = explain.Step(ctx, "save image %s, %d layers", i.ID().Short(), len(i.Layers))
+	d, err := i.save(ctx, l, opt)
+	if err != nil {
+		return oci.Descriptor{}, fmt.Errorf("save image: %w", err)
+	}
+	return d, nil
+}
+
+func (i *Image) save(ctx context.Context, l *layout.Layout, opt SaveOptions) (oci.Descriptor, error) {
+	config, err := i.encode()
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	configDesc, err := put(ctx, l, oci.MediaTypeConfig, config)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	m := oci.Manifest{
+		SchemaVersion: 2,
+		MediaType:     oci.MediaTypeManifest,
+		Config:        configDesc,
+		Layers:        make([]oci.Descriptor, len(i.Layers)),
+		Annotations:   opt.Annotations,
+	}
+	for n, la := range i.Layers {
+		if m.Layers[n], err = layerDescriptor(la); err != nil {
+			return oci.Descriptor{}, err
+		}
+	}
+	b, err := oci.Marshal(m)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	d, err := put(ctx, l, oci.MediaTypeManifest, b)
+	if err == nil {
+		d.Annotations = i.indexAnnotations()
+	}
+	return d, err
+}
+
+// put stores a document and returns its descriptor.
+func put(ctx context.Context, l *layout.Layout, mediaType string, b []byte) (oci.Descriptor, error) {
+	d, err := l.Blobs().PutBytes(ctx, b)
+	return oci.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(b))}, err
+}
+
+// layerDescriptor returns the layer's descriptor for an OCI manifest. A layer of
+// a Docker image is the same blob under OCI's media type.
+func layerDescriptor(la Layer) (oci.Descriptor, error) {
+	d := la.Descriptor
+	mediaType := oci.LayerMediaType(d.MediaType)
+	if mediaType == "" {
+		return d, fmt.Errorf("layer %s has the unknown media type %q", la.DiffID, d.MediaType)
+	}
+	d.MediaType = mediaType
+	return d, nil
+}
+
+// indexAnnotations are what index.json remembers of the image, so that it need
+// not be loaded to be listed.
+func (i *Image) indexAnnotations() map[string]string {
+	m := map[string]string{oci.ConfigAnnotation: i.ID().String()}
+	if i.Config.Created != nil {
+		m[oci.AnnotationCreated] = i.Config.Created.Format(time.RFC3339Nano)
+	}
+	if size, ok := i.knownSize(); ok {
+		m[oci.SizeAnnotation] = strconv.FormatInt(size, 10)
+	}
+	return m
+}
+
+// Describe returns d with the annotations that Save gives to the images it
+// makes, for images that come from elsewhere. It decompresses layers to learn
+// their size, if nothing else tells it, so that no List need do it.
+func Describe(ctx context.Context, l *layout.Layout, d oci.Descriptor) (oci.Descriptor, error) {
+	i, err := Load(ctx, l, d)
+	if err != nil {
+		return d, err
+	}
+	i.size = i.Size(ctx, l)
+	annotations := i.indexAnnotations()
+	for k, v := range d.Annotations {
+		if _, ok := annotations[k]; !ok {
+			annotations[k] = v
+		}
+	}
+	d.Annotations = annotations
+	return d, nil
+}
+
+// Import makes an image with one layer from the archive of a root file system,
+// plain or compressed, and one row of history. The layer is stored
+// uncompressed; the image is not saved yet. An archive that tar(5) would not
+// read to its end is refused.
+func Import(ctx context.Context, l *layout.Layout, r io.Reader, h oci.History) (*Image, error) {
+	ctx = explain.Step(ctx, "import a root file system as one layer")
+	la, err := importLayer(ctx, l, r)
+	if err != nil {
+		return nil, fmt.Errorf("import root file system: %w", err)
+	}
+	return Scratch(Host()).Append(la, h), nil
+}
+
+func importLayer(ctx context.Context, l *layout.Layout, r io.Reader) (Layer, error) {
+	plain, err := layer.Decompress(r)
+	if err != nil {
+		return Layer{}, err
+	}
+	defer plain.Close()
+	w, err := l.Blobs().Create(ctx)
+	if err != nil {
+		return Layer{}, err
+	}
+	defer w.Close()
+	if err := checkArchive(io.TeeReader(plain, w)); err != nil {
+		return Layer{}, err
+	}
+	d, size, err := w.Commit(ctx)
+	return Layer{
+		DiffID:     oci.DiffID(d),
+		Descriptor: oci.Descriptor{MediaType: oci.MediaTypeLayer, Digest: d, Size: size},
+	}, err
+}
+
+// checkArchive reads r to its end, past the end of the archive too (tar pads it
+// to a record), and reports whether all of it is a tar archive.
+func checkArchive(r io.Reader) error {
+	t := tar.NewReader(r)
+	for n := 0; ; n++ {
+		_, err := t.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read tar entry %d: %w", n, err)
+		}
+	}
+	_, err := io.Copy(io.Discard, r)
+	return err
+}

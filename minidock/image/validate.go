@@ -1,0 +1,143 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/explain"
+	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/layout"
+	"minidock.dev/minidock/oci"
+)
+
+// Validate checks everything that must be true of a stored image, reading all of
+// it:
+//
+//   - the manifest, the configuration and every layer have the digest and the
+//     size by which they are referred to;
+//   - manifest and configuration list the same layers in the same order: each
+//     blob, decompressed, has the DiffID at its place;
+//   - a layer's media type tells how it is compressed, and the layer is a tar
+//     archive to its end;
+//   - the rows of the history that have a layer are as many as the layers;
+//   - sizes and digests that annotations promise are true.
+//
+// It returns all that is wrong, joined. If d is an index of several platforms,
+// this machine's image is checked.
+func Validate(ctx context.Context, l *layout.Layout, d oci.Descriptor) error {
+	explain.Step(ctx, "check everything about image %s", d.Digest.Short())
+	if err := validate(l, d); err != nil {
+		return fmt.Errorf("validate image %s: %w", d.Digest, err)
+	}
+	return nil
+}
+
+func validate(l *layout.Layout, d oci.Descriptor) error {
+	i, err := load(l, d)
+	if err != nil {
+		return err
+	}
+	m, err := loadManifest(l, d)
+	if err != nil {
+		return err
+	}
+	errs := []error{
+		checkSize(l, d),
+		checkSize(l, m.Config),
+		i.Config.CheckHistory(),
+		i.checkAnnotations(d),
+	}
+	for n, la := range i.Layers {
+		if err := la.check(l); err != nil {
+			errs = append(errs, fmt.Errorf("layer %d: %w", n, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkSize compares a descriptor's size with the blob's.
+func checkSize(l *layout.Layout, d oci.Descriptor) error {
+	size, err := l.Blobs().Size(d.Digest)
+	if err == nil && size != d.Size {
+		err = fmt.Errorf("blob %s has %d bytes, the descriptor says %d", d.Digest, size, d.Size)
+	}
+	return err
+}
+
+// checkAnnotations compares what index.json remembers with the image.
+func (i *Image) checkAnnotations(d oci.Descriptor) error {
+	if id := d.Annotations[oci.ConfigAnnotation]; id != "" && id != i.ID().String() {
+		return fmt.Errorf("annotation %s is %s, the image ID is %s", oci.ConfigAnnotation, id, i.ID())
+	}
+	return nil
+}
+
+// check reads the layer's blob once and compares all that is said about it.
+func (la Layer) check(l *layout.Layout) error {
+	d := la.Descriptor
+	mediaType := oci.LayerMediaType(d.MediaType)
+	if mediaType == "" {
+		return fmt.Errorf("media type %q is not a layer's", d.MediaType)
+	}
+	f, err := l.Blobs().Open(d.Digest)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	stored := digest.NewVerifier(f, d.Digest, d.Size)
+	diff := digest.NewHasher()
+	found, err := readLayer(stored, diff)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", d.Digest, err)
+	}
+	if found != mediaType {
+		return fmt.Errorf("media type is %q, the blob is %q", d.MediaType, found)
+	}
+	if diff.Digest() != la.DiffID.Digest() {
+		return fmt.Errorf("invalid diffID: expected %q, got %q", la.DiffID, diff.Digest())
+	}
+	if want, ok := parseSize(d.Annotations[oci.UncompressedSizeAnnotation]); ok && want != diff.Size() {
+		return fmt.Errorf("annotation %s is %d, the archive has %d bytes", oci.UncompressedSizeAnnotation, want, diff.Size())
+	}
+	return nil
+}
+
+// readLayer reads a blob to its end, feeding the plain archive to diff, and
+// returns the media type that its first bytes call for.
+func readLayer(blob io.Reader, diff io.Writer) (mediaType string, err error) {
+	head := make([]byte, 4)
+	n, err := io.ReadFull(blob, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return "", err
+	}
+	head = head[:n]
+	whole := io.MultiReader(bytes.NewReader(head), blob)
+	plain, err := layer.Decompress(whole)
+	if err != nil {
+		return "", err
+	}
+	defer plain.Close()
+	if err := checkArchive(io.TeeReader(plain, diff)); err != nil {
+		return "", err
+	}
+	// A decompressor may stop before the end of the blob.
+	_, err = io.Copy(io.Discard, whole)
+	return layerType(head), err
+}
+
+// layerType is the media type of a layer that begins with head: gzip (RFC 1952),
+// zstd (RFC 8878, whose skippable frames may come first), or a plain archive.
+func layerType(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return oci.MediaTypeLayerGzip
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}),
+		len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.HasSuffix(head, []byte{0x2a, 0x4d, 0x18}):
+		return oci.MediaTypeLayerZstd
+	}
+	return oci.MediaTypeLayer
+}

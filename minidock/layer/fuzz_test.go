@@ -1,0 +1,128 @@
+package layer
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// seeds are the archives of all tables.
+func seeds(f *testing.F) {
+	golden, err := filepath.Glob("testdata/*.tar")
+	if err != nil || len(golden) == 0 {
+		f.Fatal("no golden archives", err)
+	}
+	for _, name := range golden {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+		f.Add(compress(f, "gzip", data))
+		f.Add(compress(f, "zstd", data))
+	}
+	for _, r := range readings {
+		f.Add(rawTar(f, r.tar...))
+	}
+}
+
+// fuzzLimit keeps the fuzzer from finding that large archives take long.
+const fuzzLimit = 4 << 20
+
+func FuzzDecompress(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := Decompress(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		plain, err := io.ReadAll(io.LimitReader(r, fuzzLimit))
+		if err == nil && compression(data) == "" && len(data) < fuzzLimit && !bytes.Equal(plain, data) {
+			t.Error("a plain archive was changed")
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Whatever the archive, the tree that comes out is one: every name is clean and
+// below a directory, and it can be written and read again.
+func FuzzReadTree(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		plain, err := Decompress(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		defer plain.Close()
+		tree, err := ReadTree(io.LimitReader(plain, fuzzLimit))
+		if err != nil {
+			return
+		}
+		w := NewWriter(io.Discard)
+		defer w.Close()
+		err = tree.Walk(func(e Entry) error {
+			name, err := clean(e.Name)
+			dir, _ := split(e.Name)
+			parent, ok := tree.Lookup(dir)
+			if err != nil || name != e.Name || !ok || !parent.IsDir() {
+				t.Errorf("name %q, parent %v", e.Name, parent)
+			}
+			if strings.HasPrefix(filepath.Base(name), WhiteoutPrefix) {
+				t.Errorf("whiteout %q is an entry", e.Name)
+			}
+			e.Size = 0
+			return w.WriteEntry(e, nil)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Whatever the archive, nothing is made beside the target, and what Apply made
+// is what ReadTree says.
+func FuzzApply(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		around := t.TempDir()
+		dir := filepath.Join(around, "target")
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unlock(dir) })
+		opt := ApplyOptions{UserXattr: true, Squash: true, MaxSize: fuzzLimit}
+		_, applyErr := Apply(t.Context(), dir, bytes.NewReader(data), opt)
+		if entries, _ := os.ReadDir(around); len(entries) != 1 {
+			t.Fatalf("beside the target: %v", entries)
+		}
+		if applyErr != nil {
+			return
+		}
+		tree, err := ReadTree(bytes.NewReader(data))
+		if err != nil {
+			t.Fatalf("Apply takes what ReadTree does not: %v", err)
+		}
+		unlock(dir)
+		for _, e := range tree.ReadDir(".") {
+			if _, err := os.Lstat(filepath.Join(dir, e.Name)); err != nil && e.Type != TypeChar && e.Type != TypeBlock {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// unlock lets a user who is not root remove what has been unpacked.
+func unlock(dir string) {
+	os.Chmod(dir, 0o700)
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.IsDir() {
+			unlock(filepath.Join(dir, e.Name()))
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package layer
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestReadTree(t *testing.T) {
+	for _, r := range readings {
+		t.Run(r.name, func(t *testing.T) {
+			checkReading(t, r, func(tar []byte) (*Tree, error) { return ReadTree(bytes.NewReader(tar)) })
+		})
+	}
+}
+
+// A hard link to a file of a layer below stays one, whichever way it is said.
+func TestReadTreeLinkBelow(t *testing.T) {
+	tree, err := ReadTree(bytes.NewReader(rawTar(t, "a link lib/x", "b link a", "gone/ dir", "c link gone/y")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"a link lib/x", "b link lib/x", "c link gone/y", "gone dir"}
+	if diff := cmp.Diff(want, describe(tree)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Seeking, streaming and decompressing read the same tree, with all attributes.
+func TestReadTreeSources(t *testing.T) {
+	plain := archive(t, writeAll(everything))
+	sources := map[string]io.Reader{
+		"seek":   bytes.NewReader(plain),
+		"stream": onlyReader{bytes.NewReader(plain)},
+		"gzip":   bytes.NewReader(compress(t, "gzip", plain)),
+		"zstd":   onlyReader{bytes.NewReader(compress(t, "zstd", plain))},
+	}
+	for name, source := range sources {
+		t.Run(name, func(t *testing.T) {
+			tree, err := ReadTree(source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range everything {
+				if want.Type == TypeLink {
+					continue // shown as the file it names
+				}
+				got, _ := tree.Lookup(want.Name)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+			}
+		})
+	}
+}
+
+// From the middle of a file, as a layer inside of another archive.
+func TestReadTreeOffset(t *testing.T) {
+	r := bytes.NewReader(append([]byte("before"), rawTar(t, "a file", "b/c file", "d file")...))
+	r.Seek(6, io.SeekStart)
+	tree, err := ReadTree(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a file", "b dir", "b/c file", "d file"}, describe(tree)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestReadTreeDamaged(t *testing.T) {
+	plain := archive(t, writeAll(everything))
+	for _, kind := range []string{"", "gzip", "zstd"} {
+		data := compress(t, kind, plain)
+		// Not at a multiple of 512: an archive cut between two entries is a
+		// shorter archive, which only its digest gives away.
+		if _, err := ReadTree(bytes.NewReader(data[:len(data)/2-100])); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("half of a %q archive: %v", kind, err)
+		}
+	}
+	if _, err := ReadTree(strings.NewReader(strings.Repeat("no archive ", 100))); err == nil {
+		t.Error("text is read as an archive")
+	}
+}
+
+func TestTreeLookup(t *testing.T) {
+	tree, err := ReadTree(bytes.NewReader(rawTar(t, "a/b/c file", "a/z file", "a/l -> b", "a/.wh.x file", "a/b/.wh..wh..opq file")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{".": true, "a": true, "/": false, "a/b/c": true, "./a/b/": true, "a/l": true, "a/l/c": false, "a/b/c/d": false, "x": false, "": true} {
+		if _, ok := tree.Lookup(name); ok != want {
+			t.Errorf("Lookup(%q) = %v, want %v", name, ok, want)
+		}
+	}
+	var names []string
+	for _, e := range tree.ReadDir("a") {
+		names = append(names, e.Name)
+	}
+	if want := []string{"a/b", "a/l", "a/z"}; !slices.Equal(names, want) {
+		t.Errorf("ReadDir = %q, want %q", names, want)
+	}
+	if tree.ReadDir("a/z") != nil && len(tree.ReadDir("a/z")) > 0 || tree.ReadDir("none") != nil {
+		t.Error("ReadDir of a file or of nothing returns entries")
+	}
+	if !tree.IsWhiteout("a/x") || tree.IsWhiteout("a/b") || tree.IsWhiteout("n/x") {
+		t.Error("IsWhiteout")
+	}
+	if !tree.IsOpaque("a/b") || tree.IsOpaque("a") || tree.IsOpaque("none") {
+		t.Error("IsOpaque")
+	}
+}
+
+func TestTreeWalk(t *testing.T) {
+	tree, err := ReadTree(bytes.NewReader(rawTar(t, "b file", "a/y/z file", "a/x file", "a.b file")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk := func(stop string, result error) (names []string, err error) {
+		err = tree.Walk(func(e Entry) error {
+			names = append(names, e.Name)
+			if e.Name == stop {
+				return result
+			}
+			return nil
+		})
+		return names, err
+	}
+	tests := []struct {
+		stop   string
+		result error
+		want   string
+		err    error
+	}{
+		{"", nil, "a a/x a/y a/y/z a.b b", nil},
+		{"a", fs.SkipDir, "a a.b b", nil},
+		{"a/y", errFull, "a a/x a/y", errFull},
+	}
+	for _, test := range tests {
+		names, err := walk(test.stop, test.result)
+		if got := strings.Join(names, " "); got != test.want || err != test.err {
+			t.Errorf("stop at %q: %s (%v), want %s (%v)", test.stop, got, err, test.want, test.err)
+		}
+	}
+}
+
+func TestContent(t *testing.T) {
+	plain := rawTar(t, "a file", "b/c file", "l link a", "m link l", "a/ dir", "b/c file", "s -> b/c", "x file", ".wh.x file", "y file", "y -> x")
+	for _, kind := range []string{"", "gzip"} {
+		for name, want := range map[string]string{"/b/c": "b/c", "l": "a", "m": "a", "x": "x", "a": "", "y": "", "s": "", "none": "", "b": ""} {
+			r, err := Content(bytes.NewReader(compress(t, kind, plain)), name)
+			if want == "" {
+				if !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("%q: error %v, want that it does not exist", name, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%q: %v", name, err)
+				continue
+			}
+			if b, err := io.ReadAll(r); string(b) != want || err != nil {
+				t.Errorf("%q: %q, %v", name, b, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"minidock.dev/minidock/blob"
+	"minidock.dev/minidock/explain"
+	"minidock.dev/minidock/oci"
+)
+
+// Names in the store that are ours and not the specification's.
+const (
+	tempDir       = "tmp"
+	storeLockFile = "lock"
+	indexLockFile = "index.lock"
+)
+
+// ErrNotFound is wrapped by the errors about a name that the index has not.
+var ErrNotFound = errors.New("name not found")
+
+// Layout is an image store on disk. It holds no open file and needs no closing;
+// any number of processes may use one store at the same time.
+type Layout struct {
+	root  string
+	blobs *blob.Store
+}
+
+// Open returns the store at root, making what is missing of it. A directory
+// with other things in it is refused, so that a mistyped MINIDOCK_ROOT does not
+// scatter files over somebody's home.
+func Open(ctx context.Context, root string) (*Layout, error) {
+	root, err := filepath.Abs(root) // the process may change its directory later
+	if err != nil {
+		return nil, fmt.Errorf("open image store: %w", err)
+	}
+	l := &Layout{root: root}
+	l.blobs = blob.Open(filepath.Join(root, oci.BlobsDir), l.TempDir())
+
+	b, err := os.ReadFile(filepath.Join(root, oci.LayoutFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = l.create(ctx)
+	} else if err == nil {
+		_, err = oci.ParseImageLayout(b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open image store %s: %w", root, err)
+	}
+	return l, nil
+}
+
+// Root returns the store's directory as an absolute path.
+func (l *Layout) Root() string { return l.root }
+
+// Blobs returns the blobs of the store.
+func (l *Layout) Blobs() *blob.Store { return l.blobs }
+
+// TempDir returns the directory where everything in the store is born, to be
+// renamed into place. It is on the store's file system, and appears when the
+// first file is written.
+func (l *Layout) TempDir() string { return filepath.Join(l.root, tempDir) }
+
+// create makes an empty store. oci-layout comes last and marks it as complete:
+// after a crash in between, or when two processes do this at the same time, the
+// next Open finds no mark and does it all again.
+func (l *Layout) create(ctx context.Context) error {
+	explain.Step(ctx, "make an empty image store at %s", l.root)
+	if err := l.checkEmpty(); err != nil {
+		return err
+	}
+	// Nobody else may look in: the layers have setuid programs that must not
+	// be run outside of containers (CVE-2021-41091).
+	if err := os.MkdirAll(l.root, 0o700); err != nil {
+		return err
+	}
+	for _, dir := range []string{tempDir, filepath.Join(oci.BlobsDir, "sha256")} {
+		if err := os.MkdirAll(filepath.Join(l.root, dir), 0o700); err != nil {
+			return err
+		}
+	}
+	if err := l.createIndex(); err != nil {
+		return err
+	}
+	mark, err := oci.Marshal(oci.ImageLayout{Version: oci.LayoutVersion})
+	if err != nil {
+		return err
+	}
+	return l.writeFile(oci.LayoutFile, mark)
+}
+
+// checkEmpty refuses a directory with anything in it that create does not make.
+func (l *Layout) checkEmpty() error {
+	entries, err := os.ReadDir(l.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ours := []string{tempDir, oci.BlobsDir, oci.IndexFile, indexLockFile, oci.LayoutFile}
+	for _, e := range entries {
+		if !slices.Contains(ours, e.Name()) {
+			return fmt.Errorf("the directory is not empty and not an image store: it has %q but no %s", e.Name(), oci.LayoutFile)
+		}
+	}
+	return nil
+}
+
+// createIndex writes the empty index unless there is one. The lock matters: the
+// other process may have tagged its first image by now.
+func (l *Layout) createIndex() error {
+	unlock, err := l.lockIndex()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := os.Stat(filepath.Join(l.root, oci.IndexFile)); err == nil {
+		return nil
+	}
+	return l.writeIndex(&index{})
+}
+
+// writeFile replaces a file of the store: readers see the old content or the
+// new, and so do they after a power cut.
+func (l *Layout) writeFile(name string, b []byte) error {
+	if err := os.MkdirAll(l.TempDir(), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(l.TempDir(), name+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // after the rename there is nothing to remove
+	defer f.Close()
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), filepath.Join(l.root, name)); err != nil {
+		return err
+	}
+	return syncDir(l.root)
+}

@@ -1,0 +1,126 @@
+//go:build linux
+
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"minidock.dev/minidock/explain"
+	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/oci"
+	"minidock.dev/minidock/overlay"
+)
+
+// A snapshot is three directories in a directory that the caller owns.
+const (
+	upperName  = "upper"  // what has been changed
+	workName   = "work"   // the kernel's
+	mergedName = "merged" // the mount point
+)
+
+// Prepare makes the directories of a snapshot in dir, which exists and is on the
+// file system of the store.
+func (s *Store) Prepare(ctx context.Context, dir string) error {
+	explain.Step(ctx, "make a writable layer in %s", dir)
+	// The root directory of the container gets its mode from upper.
+	for _, name := range []string{upperName, workName, mergedName} {
+		if err := mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			return fmt.Errorf("prepare snapshot: %w", err)
+		}
+	}
+	return nil
+}
+
+// Mount mounts layers, the bottom one first as images list them, with dir's upper
+// on top, at dir/merged. With init, the layer that Init made lies directly under
+// upper. All layers must have been unpacked.
+func (s *Store) Mount(ctx context.Context, dir string, layers []oci.DiffID, init bool) error {
+	lower, err := s.lower(layers, init)
+	if err != nil {
+		return fmt.Errorf("mount snapshot %s: %w", dir, err)
+	}
+	return overlay.Mount(ctx, overlay.Spec{
+		Lower:     lower,
+		Upper:     filepath.Join(dir, upperName),
+		Work:      filepath.Join(dir, workName),
+		UserXattr: s.opt.UserXattr,
+	}, filepath.Join(dir, mergedName))
+}
+
+// lower lists directories as overlay wants them, top first. A layer that an image
+// has twice is used once, at the higher place: the kernel refuses to use a directory
+// twice (ELOOP), and all that the lower one says is said again by the upper one.
+func (s *Store) lower(layers []oci.DiffID, init bool) ([]string, error) {
+	var lower []string
+	if init {
+		lower = append(lower, s.layer(initName))
+	}
+	for _, id := range slices.Backward(layers) {
+		if path := s.Path(id); !slices.Contains(lower, path) {
+			lower = append(lower, path)
+		}
+	}
+	if lower == nil {
+		return []string{s.layer(emptyName)}, os.MkdirAll(s.layer(emptyName), 0o755)
+	}
+	return lower, nil
+}
+
+// Unmount takes the mount at dir/merged away.
+func (s *Store) Unmount(ctx context.Context, dir string) error {
+	return overlay.Unmount(ctx, filepath.Join(dir, mergedName))
+}
+
+// Commit makes a layer of what was changed. It writes the changes to w, closes w
+// (also after an error), and moves dir/upper to layers/, unless an equal layer is
+// there. The snapshot must not be mounted, and cannot be again; Remove takes the
+// rest.
+func (s *Store) Commit(ctx context.Context, dir string, w *layer.Writer) (oci.DiffID, error) {
+	upper := filepath.Join(dir, upperName)
+	ctx = explain.Step(ctx, "commit %s as a layer", upper)
+	err := layer.Diff(ctx, w, upper, layer.DiffOptions{UserXattr: s.opt.UserXattr})
+	if err := errors.Join(err, w.Close()); err != nil {
+		return "", fmt.Errorf("commit %s: %w", dir, err)
+	}
+	id := w.DiffID()
+	if err := s.adopt(ctx, upper, id); err != nil {
+		return "", fmt.Errorf("commit %s: %w", dir, err)
+	}
+	return id, nil
+}
+
+// adopt moves an upper directory into layers/.
+func (s *Store) adopt(ctx context.Context, upper string, id oci.DiffID) error {
+	unlock, err := s.lock(id.Hex())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if s.Has(id) {
+		return nil
+	}
+	explain.Step(ctx, "rename %s to %s", upper, s.Path(id))
+	return s.publish(upper, id.Hex())
+}
+
+// Remove deletes a snapshot; what is missing of it is no error. It fails while
+// the snapshot is mounted, before anything is lost.
+func (s *Store) Remove(ctx context.Context, dir string) error {
+	explain.Step(ctx, "remove the writable layer in %s", dir)
+	// merged is never deleted recursively: if it were mounted after all, that would
+	// empty the directories of the host which are mounted inside.
+	if err := ignoreMissing(os.Remove(filepath.Join(dir, mergedName))); err != nil {
+		return fmt.Errorf("remove snapshot: %w", err)
+	}
+	for _, name := range []string{upperName, workName} {
+		if err := removeAll(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("remove snapshot: %w", err)
+		}
+	}
+	return nil
+}
