@@ -146,6 +146,11 @@ func checkLeftovers(t *testing.T, env *testscript.Env, store string) {
 			break
 		}
 	}
+	if len(left) > 0 { // do not let it disturb the rest
+		clean := exec.Command("sh", "-c", "minidock rm -f $(minidock ps -aq)")
+		clean.Env = env.Vars
+		clean.Run()
+	}
 	for _, what := range left {
 		t.Errorf("%s: left behind: %s", filepath.Base(env.WorkDir), what)
 	}

@@ -83,12 +83,8 @@ func (s *stage) parseCopy(in dockerfile.Instruction) (*copying, error) {
 	}
 	paths, inline, dest := in.Sources()
 	var err error
-	for _, p := range paths {
-		p, err := s.expand(escapeWildcards(p, s.File.Escape))
-		if err != nil {
-			return nil, err
-		}
-		c.paths = append(c.paths, p)
+	if c.paths, err = s.expandAll(paths); err != nil {
+		return nil, err
 	}
 	if c.dest, err = s.expand(dest); err != nil {
 		return nil, err
@@ -295,7 +291,7 @@ func (c *copying) pick(ctx context.Context) error {
 		e := layer.Entry{Name: h.Name, Type: layer.TypeReg, Mode: 0o644, Size: int64(len(h.Content)), ModTime: c.stage.now()}
 		c.picks = append(c.picks, pick{name: h.Name, files: []layer.Entry{e}, text: &h.Content})
 	}
-	if max(len(c.paths)+len(c.inline), len(c.picks)) > 1 && !c.intoDirectory() {
+	if len(c.paths)+len(c.inline) > 1 && !c.intoDirectory() {
 		return fmt.Errorf("When using %s with more than one source file, the destination must be a directory and end with a /", c.in.Name)
 	}
 	return nil

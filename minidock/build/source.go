@@ -168,24 +168,3 @@ func match(t tree, dir, element string) ([]string, error) {
 	}
 	return names, err
 }
-
-// escapeWildcards keeps a backslash before a wildcard through the expansion of
-// variables, which would take it away: COPY a\*b copies the one file a*b.
-func escapeWildcards(word string, escape byte) string {
-	if escape != '\\' {
-		return word
-	}
-	var b strings.Builder
-	for i := 0; i < len(word); i++ {
-		b.WriteByte(word[i])
-		if word[i] == '\\' && i+1 < len(word) {
-			i++
-			if strings.IndexByte(`*?[]`, word[i]) >= 0 {
-				b.WriteString(`\\`[:1])
-				b.WriteByte('\\')
-			}
-			b.WriteByte(word[i])
-		}
-	}
-	return b.String()
-}

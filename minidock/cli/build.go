@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -150,10 +151,12 @@ func (s *source) readDockerfile(input io.Reader, file string) (err error) {
 			s.text, err = text, nil
 		}
 	}
-	if err != nil {
-		return plainError("unable to prepare context: unable to evaluate symlinks in Dockerfile path: %v", err)
+	var missing *fs.PathError
+	if errors.As(err, &missing) {
+		missing.Op = "lstat" // docker's word for it
+		return plainError("unable to prepare context: unable to evaluate symlinks in Dockerfile path: %v", missing)
 	}
-	return nil
+	return err
 }
 
 // readIgnore reads NAME.dockerignore beside the Dockerfile if there is one,
@@ -246,7 +249,7 @@ func (s *source) explainError(err error) error {
 func (s *source) excerpt(mistake *dockerfile.Error) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s:%d\n--------------------\n", filepath.Base(s.name), mistake.Line)
-	lines := strings.Split(string(s.text), "\n")
+	lines := strings.Split(strings.TrimSuffix(string(s.text), "\n"), "\n")
 	for n := max(1, mistake.Line-2); n <= min(len(lines), mistake.EndLine+2); n++ {
 		mark := "   "
 		if n >= mistake.Line && n <= mistake.EndLine {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -26,8 +27,9 @@ func (a *app) container(ctx context.Context, key string) (*container.Store, *con
 type containerAction func(ctx context.Context, s *container.Store, c *container.Container) error
 
 // eachContainer acts on every container that is named, at the same time, and
-// prints in the order in which they were typed.
-func (a *app) eachContainer(ctx context.Context, keys []string, act containerAction) error {
+// prints in the order in which they were typed. With missingOK one that does
+// not exist is as good as done.
+func (a *app) eachContainer(ctx context.Context, keys []string, act containerAction, missingOK bool) error {
 	store, err := a.containers()
 	if err != nil {
 		return err
@@ -42,6 +44,9 @@ func (a *app) eachContainer(ctx context.Context, keys []string, act containerAct
 			c, err := store.Find(key)
 			if err == nil {
 				err = act(ctx, store, c)
+			}
+			if missing := (*container.NotFoundError)(nil); missingOK && errors.As(err, &missing) {
+				err = nil
 			}
 			errs[i] = err
 		})
@@ -73,7 +78,7 @@ func (a *app) stopCommand() *cobra.Command {
 				grace = time.Duration(seconds) * time.Second
 			}
 			return s.Stop(ctx, c, grace)
-		})
+		}, false)
 	}
 	return cmd
 }
@@ -96,7 +101,7 @@ func (a *app) killCommand() *cobra.Command {
 				return fmt.Errorf("Cannot kill container: %s: %w", c.Name, err)
 			}
 			return nil
-		})
+		}, false)
 	}
 	return cmd
 }
@@ -201,7 +206,7 @@ func (a *app) rmCommand(name string, aliases ...string) *cobra.Command {
 		}
 		return a.eachContainer(cmd.Context(), keys, func(ctx context.Context, s *container.Store, c *container.Container) error {
 			return s.Remove(ctx, c, force)
-		})
+		}, force)
 	}
 	return cmd
 }

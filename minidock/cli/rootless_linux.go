@@ -20,7 +20,7 @@ import (
 // are added to the environment.
 func (a *app) becomeRoot(ctx context.Context, variables ...string) error {
 	if os.Geteuid() == 0 {
-		return a.tellSingleID()
+		return a.tellSingleID(ctx)
 	}
 	// Root's store is not the user's.
 	env := slices.Concat(os.Environ(), []string{"MINIDOCK_ROOT=" + a.root}, variables)
@@ -47,15 +47,15 @@ func (a *app) becomeRootFor(ctx context.Context, dirs ...string) error {
 
 // tellSingleID says once for each store that files have one owner only. The
 // file that remembers it says the same to whoever finds it.
-func (a *app) tellSingleID() error {
+func (a *app) tellSingleID(ctx context.Context) error {
 	me, err := a.self()
 	if err != nil || !me.Single {
 		return err
 	}
-	const text = "minidock: this user has no subordinate ids (/etc/subuid), so every file in an image belongs to root inside; see minidock doctor"
-	if err := os.MkdirAll(a.root, 0o700); err != nil {
+	if _, err := a.layout(ctx); err != nil {
 		return err
 	}
+	const text = "minidock: this user has no subordinate ids (/etc/subuid), so every file in an image belongs to root inside; see minidock doctor"
 	file, err := os.OpenFile(filepath.Join(a.root, "single-id"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, os.ErrExist) {
 		return nil

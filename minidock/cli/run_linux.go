@@ -91,6 +91,17 @@ func (a *app) runContainer(ctx context.Context, o runOptions, name string, args 
 // create finds or makes the image, unpacks what is not unpacked yet, and makes
 // the container.
 func (a *app) create(ctx context.Context, o createOptions, name string, args []string) (*container.Container, error) {
+	images, err := a.layout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// From here until the container is there and names its layers, nobody may
+	// delete them as unused.
+	release, err := images.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	img, err := a.imageToRun(ctx, name)
 	if err != nil {
 		return nil, err
@@ -136,7 +147,7 @@ func (a *app) runError(err error) error {
 // 127 as the shell has them for a command, 125 for everything before it.
 func startCode(err error) int {
 	var start *sandbox.StartError
-	if errors.As(err, &start) {
+	if errors.As(err, &start) && (start.Code == 126 || start.Code == 127) {
 		return start.Code
 	}
 	return 125

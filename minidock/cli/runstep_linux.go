@@ -41,7 +41,7 @@ type runningStep struct {
 
 // runStep runs the command of a RUN and makes a layer of what it changed.
 func (a *app) runStep(ctx context.Context, step build.RunStep, out io.Writer) (image.Layer, error) {
-	if err := a.tellSingleID(); err != nil {
+	if err := a.tellSingleID(ctx); err != nil {
 		return image.Layer{}, err
 	}
 	snaps, err := a.snapshots()

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/oci"
 )
 
 // unpack makes the directories of an image's layers, those that are missing.
@@ -17,11 +18,13 @@ func (a *app) unpack(ctx context.Context, layers []image.Layer) error {
 	if err != nil {
 		return err
 	}
+	var below []oci.DiffID
 	for _, la := range layers {
 		open := func() (io.ReadCloser, error) { return images.Blobs().Open(la.Descriptor.Digest) }
-		if err := snapshots.Unpack(ctx, la.DiffID, open); err != nil {
+		if err := snapshots.Unpack(ctx, la.DiffID, open, below...); err != nil {
 			return err
 		}
+		below = append(below, la.DiffID)
 	}
 	return nil
 }

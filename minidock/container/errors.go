@@ -39,7 +39,7 @@ func (e *NotRunningError) Error() string { return "container " + e.ID + " is not
 type RunningError struct{ ID, Name string }
 
 func (e *RunningError) Error() string {
-	return fmt.Sprintf("cannot remove container %q: container is running: stop the container before removing or force remove", e.Name)
+	return fmt.Sprintf("You cannot remove a running container %s. Stop the container before attempting removal or force remove", e.ID)
 }
 
 // ErrStarted is what Start returns for a container that runs already.

@@ -45,18 +45,19 @@ func validate(l *layout.Layout, d oci.Descriptor) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{
-		checkSize(l, d),
-		checkSize(l, m.Config),
-		i.Config.CheckHistory(),
-		i.checkAnnotations(d),
-	}
+	var errs []error
+	var sum int64
 	for n, la := range i.Layers {
-		if err := la.check(l); err != nil {
+		size, err := la.check(l)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("layer %d: %w", n, err))
 		}
+		sum += size
 	}
-	return errors.Join(errs...)
+	if len(errs) == 0 { // else the sum is wrong, too
+		errs = append(errs, i.checkAnnotations(d, sum))
+	}
+	return errors.Join(append(errs, checkSize(l, d), checkSize(l, m.Config), i.Config.CheckHistory())...)
 }
 
 // checkSize compares a descriptor's size with the blob's.
@@ -68,42 +69,46 @@ func checkSize(l *layout.Layout, d oci.Descriptor) error {
 	return err
 }
 
-// checkAnnotations compares what index.json remembers with the image.
-func (i *Image) checkAnnotations(d oci.Descriptor) error {
+// checkAnnotations compares what index.json remembers with the image, whose
+// layers have size bytes.
+func (i *Image) checkAnnotations(d oci.Descriptor, size int64) error {
 	if id := d.Annotations[oci.ConfigAnnotation]; id != "" && id != i.ID().String() {
 		return fmt.Errorf("annotation %s is %s, the image ID is %s", oci.ConfigAnnotation, id, i.ID())
+	}
+	if want, ok := parseSize(d.Annotations[oci.SizeAnnotation]); ok && want != size {
+		return fmt.Errorf("annotation %s is %d, the layers have %d bytes", oci.SizeAnnotation, want, size)
 	}
 	return nil
 }
 
-// check reads the layer's blob once and compares all that is said about it.
-func (la Layer) check(l *layout.Layout) error {
+// check reads the layer's blob once, compares all that is said about it, and
+// returns its uncompressed size.
+func (la Layer) check(l *layout.Layout) (size int64, err error) {
 	d := la.Descriptor
 	mediaType := oci.LayerMediaType(d.MediaType)
 	if mediaType == "" {
-		return fmt.Errorf("media type %q is not a layer's", d.MediaType)
+		return 0, fmt.Errorf("media type %q is not a layer's", d.MediaType)
 	}
 	f, err := l.Blobs().Open(d.Digest)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer f.Close()
-	stored := digest.NewVerifier(f, d.Digest, d.Size)
 	diff := digest.NewHasher()
-	found, err := readLayer(stored, diff)
+	found, err := readLayer(digest.NewVerifier(f, d.Digest, d.Size), diff)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", d.Digest, err)
+		return 0, fmt.Errorf("read %s: %w", d.Digest, err)
 	}
 	if found != mediaType {
-		return fmt.Errorf("media type is %q, the blob is %q", d.MediaType, found)
+		return 0, fmt.Errorf("media type is %q, the blob is %q", d.MediaType, found)
 	}
 	if diff.Digest() != la.DiffID.Digest() {
-		return fmt.Errorf("invalid diffID: expected %q, got %q", la.DiffID, diff.Digest())
+		return 0, fmt.Errorf("invalid diffID: expected %q, got %q", la.DiffID, diff.Digest())
 	}
 	if want, ok := parseSize(d.Annotations[oci.UncompressedSizeAnnotation]); ok && want != diff.Size() {
-		return fmt.Errorf("annotation %s is %d, the archive has %d bytes", oci.UncompressedSizeAnnotation, want, diff.Size())
+		return 0, fmt.Errorf("annotation %s is %d, the archive has %d bytes", oci.UncompressedSizeAnnotation, want, diff.Size())
 	}
-	return nil
+	return diff.Size(), nil
 }
 
 // readLayer reads a blob to its end, feeding the plain archive to diff, and
@@ -116,17 +121,22 @@ func readLayer(blob io.Reader, diff io.Writer) (mediaType string, err error) {
 	}
 	head = head[:n]
 	whole := io.MultiReader(bytes.NewReader(head), blob)
-	plain, err := layer.Decompress(whole)
-	if err != nil {
+	archiveErr := readArchive(whole, diff)
+	// To the end in any case: a decompressor may stop before it, and if these
+	// are not the right bytes, that explains every other error.
+	if _, err := io.Copy(io.Discard, whole); err != nil {
 		return "", err
+	}
+	return layerType(head), archiveErr
+}
+
+func readArchive(r io.Reader, diff io.Writer) error {
+	plain, err := layer.Decompress(r)
+	if err != nil {
+		return err
 	}
 	defer plain.Close()
-	if err := checkArchive(io.TeeReader(plain, diff)); err != nil {
-		return "", err
-	}
-	// A decompressor may stop before the end of the blob.
-	_, err = io.Copy(io.Discard, whole)
-	return layerType(head), err
+	return checkArchive(io.TeeReader(plain, diff))
 }
 
 // layerType is the media type of a layer that begins with head: gzip (RFC 1952),

@@ -21,10 +21,18 @@ import (
 	"minidock.dev/minidock/oci"
 )
 
+// tempDir is t.TempDir for what an ordinary user could not remove otherwise.
+func tempDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() { unlock(dir) })
+	return dir
+}
+
 // applied unpacks an archive into a new directory and reads that back.
 func applied(t testing.TB, data []byte, opt ApplyOptions) (string, *Tree, error) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := tempDir(t)
 	if _, err := Apply(t.Context(), dir, bytes.NewReader(data), opt); err != nil {
 		return dir, nil, err
 	}
@@ -109,7 +117,7 @@ func TestApplyDiffID(t *testing.T) {
 	plain := append(archive(t, writeAll(readable)), make([]byte, 9000)...) // tar pads with zeros
 	want := oci.DiffID(digest.FromBytes(plain))
 	for _, kind := range []string{"", "gzip", "zstd"} {
-		got, err := Apply(t.Context(), t.TempDir(), bytes.NewReader(compress(t, kind, plain)), options(t))
+		got, err := Apply(t.Context(), tempDir(t), bytes.NewReader(compress(t, kind, plain)), options(t))
 		if got != want || err != nil {
 			t.Errorf("%q: %s, %v, want %s", kind, got, err, want)
 		}
@@ -131,11 +139,10 @@ var readable = []Entry{
 // All attributes arrive, on directories too although they were written into
 // later. As an ordinary user there is no way back into dir: stat is enough.
 func TestApplyAttributes(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	if _, err := Apply(t.Context(), dir, bytes.NewReader(archive(t, writeAll(readable))), options(t)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.Chmod(filepath.Join(dir, "dir"), 0o700); os.Chmod(filepath.Join(dir, "dir/locked"), 0o700) })
 	for _, e := range readable {
 		var st unix.Stat_t
 		if err := unix.Lstat(filepath.Join(dir, e.Name), &st); err != nil {
@@ -262,7 +269,7 @@ func TestApplyLimits(t *testing.T) {
 	for limit, ok := range map[int64]bool{2 << 20: true, 1 << 20: false, 1000: false} {
 		opt := options(t)
 		opt.MaxSize = limit
-		_, err := Apply(t.Context(), t.TempDir(), bytes.NewReader(compress(t, "zstd", data)), opt)
+		_, err := Apply(t.Context(), tempDir(t), bytes.NewReader(compress(t, "zstd", data)), opt)
 		if ok != (err == nil) || !ok && !strings.Contains(err.Error(), "more than") {
 			t.Errorf("limit %d: %v", limit, err)
 		}
@@ -280,7 +287,7 @@ func TestApplyDamaged(t *testing.T) {
 		"no archive":            bytes.Repeat([]byte("x"), 2000),
 	}
 	for name, data := range tests {
-		if _, err := Apply(t.Context(), t.TempDir(), bytes.NewReader(data), options(t)); err == nil || err == io.EOF {
+		if _, err := Apply(t.Context(), tempDir(t), bytes.NewReader(data), options(t)); err == nil || err == io.EOF {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -343,10 +350,10 @@ func TestApplyLinkBelow(t *testing.T) {
 // More directories than are kept open, and one that is very deep.
 func TestApplyManyDirectories(t *testing.T) {
 	data := archive(t, func(w *Writer) error {
-		err := w.WriteEntry(Entry{Name: strings.Repeat("y/", 1500) + "f", Type: TypeReg}, nil)
+		err := w.WriteEntry(Entry{Name: strings.Repeat("y/", 2*maxOpen) + "f", Type: TypeReg, Mode: 0o644}, nil)
 		for i := range 3 * maxOpen {
 			name := strconv.Itoa(i) + "/" + strings.Repeat("y/", i%7) + "f"
-			err = errors.Join(err, w.WriteEntry(Entry{Name: name, Type: TypeReg}, nil))
+			err = errors.Join(err, w.WriteEntry(Entry{Name: name, Type: TypeReg, Mode: 0o644}, nil))
 		}
 		return err
 	})

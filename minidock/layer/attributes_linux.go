@@ -11,8 +11,9 @@ import (
 )
 
 // The order of these calls matters: chown(2) clears setuid, setgid and the file
-// capability, so it comes first; writing anything changes the time, so that
-// comes last.
+// capability, so it comes first; an ACL changes the mode, and user.* attributes
+// take the right to write, which the mode may take away; any of them changes
+// times, so these come last.
 
 // setFileAttributes gives an open file or directory its attributes.
 func (t *target) setFileAttributes(fd int, e Entry) error {
@@ -21,13 +22,13 @@ func (t *target) setFileAttributes(fd int, e Entry) error {
 			return chownError(e, err)
 		}
 	}
-	if err := unix.Fchmod(fd, uint32(e.Mode)); err != nil {
-		return fmt.Errorf("fchmod %#o: %w", e.Mode, err)
-	}
 	for name, value := range e.Xattrs {
 		if err := t.xattr(e, name, unix.Fsetxattr(fd, name, []byte(value), 0)); err != nil {
 			return err
 		}
+	}
+	if err := unix.Fchmod(fd, uint32(e.Mode)); err != nil {
+		return fmt.Errorf("fchmod %#o: %w", e.Mode, err)
 	}
 	// An empty name with AT_EMPTY_PATH means the descriptor itself, Linux 5.8.
 	return wrap("utimensat", unix.UtimesNanoAt(fd, "", times(e.ModTime), unix.AT_EMPTY_PATH))
@@ -41,14 +42,14 @@ func (t *target) setAttributes(at int, base string, e Entry) error {
 			return chownError(e, err)
 		}
 	}
-	if e.Type != TypeSymlink { // a link has no mode of its own
-		if err := unix.Fchmodat(at, base, uint32(e.Mode), 0); err != nil {
-			return fmt.Errorf("fchmodat %#o: %w", e.Mode, err)
-		}
-	}
 	for name, value := range e.Xattrs {
 		if err := t.xattr(e, name, unix.Lsetxattr(procPath(at, base), name, []byte(value), 0)); err != nil {
 			return err
+		}
+	}
+	if e.Type != TypeSymlink { // a link has no mode of its own
+		if err := unix.Fchmodat(at, base, uint32(e.Mode), 0); err != nil {
+			return fmt.Errorf("fchmodat %#o: %w", e.Mode, err)
 		}
 	}
 	return wrap("utimensat", unix.UtimesNanoAt(at, base, times(e.ModTime), unix.AT_SYMLINK_NOFOLLOW))

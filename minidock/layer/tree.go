@@ -32,8 +32,8 @@ type node struct {
 // NewTree returns the tree of a layer that changes nothing.
 func NewTree() *Tree { return &Tree{&node{entry: implied(".")}} }
 
-// Lookup returns the entry of that very name. It follows no symbolic link, also
-// not on the way.
+// Lookup returns the entry of that very name ("/etc" and "etc" are one). It
+// follows no symbolic link, also not on the way.
 func (t *Tree) Lookup(name string) (Entry, bool) {
 	if n := t.find(name); n != nil {
 		return n.entry, true
@@ -66,7 +66,7 @@ func (t *Tree) Whiteouts(dir string) []string {
 
 // IsWhiteout reports whether the layer hides name of the layers below.
 func (t *Tree) IsWhiteout(name string) bool {
-	dir, base := split(name)
+	dir, base := split(path.Clean(name))
 	n := t.find(dir)
 	return n != nil && n.hidden[base]
 }
@@ -102,7 +102,7 @@ func (n *node) walk(visit func(Entry) error) error {
 // find returns the node of a name, given clean or not, or nil.
 func (t *Tree) find(name string) *node {
 	n := t.root
-	if name = path.Clean(name); name == "." {
+	if name = path.Clean("/" + name)[1:]; name == "" {
 		return n
 	}
 	for part := range strings.SplitSeq(name, "/") {

@@ -93,7 +93,7 @@ func TestTreeLookup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]bool{".": true, "a": true, "/": false, "a/b/c": true, "./a/b/": true, "a/l": true, "a/l/c": false, "a/b/c/d": false, "x": false, "": true} {
+	for name, want := range map[string]bool{".": true, "a": true, "/": true, "/a": true, "a/b/c": true, "./a/b/": true, "a/l": true, "a/l/c": false, "a/b/c/d": false, "x": false, "": true} {
 		if _, ok := tree.Lookup(name); ok != want {
 			t.Errorf("Lookup(%q) = %v, want %v", name, ok, want)
 		}

@@ -244,13 +244,6 @@ func TestUntagAddRemove(t *testing.T) {
 	tag(t, l, "a:1", a)
 	tag(t, l, "a:2", a)
 
-	steps := []struct {
-		name string
-		do   error
-		want []string
-	}{
-		{"add what has names", l.Add(t.Context(), a), []string{"a:1 " + A, "a:2 " + A}},
-	}
 	check := func(name string, err error, want ...string) {
 		t.Helper()
 		if err != nil {
@@ -258,7 +251,7 @@ func TestUntagAddRemove(t *testing.T) {
 		}
 		wantLines(t, l, want...)
 	}
-	check(steps[0].name, steps[0].do, steps[0].want...)
+	check("add what has names", l.Add(t.Context(), a), "a:1 "+A, "a:2 "+A)
 	check("untag one of two", l.Untag(t.Context(), "a:1"), "a:2 "+A)
 	check("untag the last", l.Untag(t.Context(), "a:2"), A)
 	check("add what dangles", l.Add(t.Context(), a), A)

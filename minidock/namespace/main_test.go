@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"strconv"
@@ -59,6 +60,18 @@ var roles = map[string]func(args []string) int{
 		self, err := Current()
 		fmt.Printf("%+v %v\n", self, err)
 		fmt.Println("mount", unix.Mount("tmpfs", "/tmp", "tmpfs", 0, ""))
+		return 0
+	},
+	// forward passes two signals on to a child that the terminal does not reach.
+	"forward": func([]string) int {
+		child := exec.Command("sleep", "60")
+		child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := child.Start(); err != nil {
+			return report(err)
+		}
+		forward(child.Process.Pid, syscall.SIGINT)
+		forward(child.Process.Pid, syscall.SIGTERM)
+		fmt.Println(child.Wait())
 		return 0
 	},
 	// The checks of namespace_test.go that need a mount namespace of their own.

@@ -49,6 +49,7 @@ func (s *Store) Mount(ctx context.Context, dir string, layers []oci.DiffID, init
 		Upper:     filepath.Join(dir, upperName),
 		Work:      filepath.Join(dir, workName),
 		UserXattr: s.opt.UserXattr,
+		Volatile:  s.opt.Volatile,
 	}, filepath.Join(dir, mergedName))
 }
 

@@ -6,280 +6,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"minidock.dev/minidock/layer"
-	"minidock.dev/minidock/namespace"
 	"minidock.dev/minidock/oci"
 )
-
-// TestMain makes an ordinary user root of a user namespace, as the engine does.
-func TestMain(m *testing.M) {
-	namespace.AwaitMapping()
-	if os.Geteuid() != 0 {
-		code, err := namespace.BecomeRoot(context.Background(), os.Args, os.Environ())
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "cannot test snapshots:", err)
-			code = 1
-		}
-		os.Exit(code)
-	}
-	if root := os.Getenv("SNAPSHOT_TEST_ROOT"); root != "" {
-		os.Exit(unpackForTest(root))
-	}
-	os.Exit(m.Run())
-}
-
-func open(t *testing.T) *Store {
-	t.Helper()
-	self, err := namespace.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Open(t.TempDir(), Options{UserXattr: self.Rootless, Squash: self.Single})
-}
-
-// archive makes a layer from file names; a name that ends in "/" is a directory.
-// Each file holds its own name.
-func archive(t testing.TB, names ...string) (oci.DiffID, []byte) {
-	t.Helper()
-	var buf bytes.Buffer
-	w := layer.NewWriter(&buf)
-	for _, name := range names {
-		e := layer.Entry{Name: strings.TrimSuffix(name, "/"), Type: layer.TypeReg, Mode: 0o644, Size: int64(len(name))}
-		if strings.HasSuffix(name, "/") {
-			e.Type, e.Mode, e.Size = layer.TypeDir, 0o755, 0
-		}
-		if err := w.WriteEntry(e, strings.NewReader(name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return w.DiffID(), buf.Bytes()
-}
-
-func opener(b []byte) func() (io.ReadCloser, error) {
-	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
-}
-
-func unpack(t *testing.T, s *Store, names ...string) oci.DiffID {
-	t.Helper()
-	id, b := archive(t, names...)
-	if err := s.Unpack(t.Context(), id, opener(b)); err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
-// tree lists what is below dir: directories end in "/", whiteouts in " deleted",
-// and files show their content.
-func tree(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || path == dir {
-			return err
-		}
-		name, _ := filepath.Rel(dir, path)
-		switch {
-		case d.IsDir():
-			all[name] = "dir"
-		case d.Type()&fs.ModeCharDevice != 0:
-			all[name] = "whiteout"
-		default:
-			b, err := os.ReadFile(path)
-			all[name] = string(b)
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
-	return all
-}
-
-// private runs fn where its mounts disturb nobody. fn runs in another goroutine
-// and thus may not call t.Fatal.
-func private(t *testing.T, fn func(ctx context.Context) error) {
-	t.Helper()
-	if err := namespace.Private(t.Context(), fn); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// leftovers lists what is in tmp, which should be nothing.
-func leftovers(t *testing.T, s *Store) []string {
-	t.Helper()
-	names, err := filepath.Glob(s.root + "/tmp/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return names
-}
-
-func TestUnpackOnce(t *testing.T) {
-	s := open(t)
-	id, b := archive(t, "etc/", "etc/motd")
-	if s.Has(id) {
-		t.Error("Has before Unpack")
-	}
-	opened := 0
-	for range 2 {
-		err := s.Unpack(t.Context(), id, func() (io.ReadCloser, error) {
-			opened++
-			return opener(b)()
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if opened != 1 || !s.Has(id) {
-		t.Errorf("the archive was opened %d times, Has is %t", opened, s.Has(id))
-	}
-	want := map[string]string{"etc": "dir", "etc/motd": "etc/motd"}
-	if diff := cmp.Diff(want, tree(t, s.Path(id))); diff != "" {
-		t.Error(diff)
-	}
-	if left := leftovers(t, s); left != nil {
-		t.Errorf("left in tmp: %v", left)
-	}
-}
-
-func TestUnpackRefusesOtherContent(t *testing.T) {
-	s := open(t)
-	id, _ := archive(t, "a")
-	_, other := archive(t, "b")
-	truncated := other[:600]
-	gone := errors.New("gone")
-	for name, open := range map[string]func() (io.ReadCloser, error){
-		"another layer": opener(other),
-		"truncated":     opener(truncated),
-		"no archive":    func() (io.ReadCloser, error) { return nil, gone },
-	} {
-		err := s.Unpack(t.Context(), id, open)
-		if err == nil || !strings.HasPrefix(err.Error(), "unpack layer "+string(id)+": ") {
-			t.Errorf("%s: %v", name, err)
-		}
-		if s.Has(id) || leftovers(t, s) != nil {
-			t.Errorf("%s: Has is %t, left in tmp: %v", name, s.Has(id), leftovers(t, s))
-		}
-	}
-}
-
-// What a kill -9 left in tmp does not end up in the layer.
-func TestUnpackAfterACrash(t *testing.T) {
-	s := open(t)
-	id, b := archive(t, "a")
-	half := filepath.Join(s.root, "tmp", "layer-"+id.Hex())
-	if err := os.MkdirAll(half+"/half", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(half+".lock", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Unpack(t.Context(), id, opener(b)); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(map[string]string{"a": "a"}, tree(t, s.Path(id))); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestUnpackLinkToALayerBelow(t *testing.T) {
-	s := open(t)
-	base := unpack(t, s, "file")
-	var buf bytes.Buffer
-	w := layer.NewWriter(&buf)
-	err := w.WriteEntry(layer.Entry{Name: "link", Type: layer.TypeLink, Linkname: "file", Mode: 0o644}, nil)
-	if err := errors.Join(err, w.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Unpack(t.Context(), w.DiffID(), opener(buf.Bytes())); err == nil {
-		t.Error("unpacked without the layer below")
-	}
-	if err := s.Unpack(t.Context(), w.DiffID(), opener(buf.Bytes()), base); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(map[string]string{"link": "file"}, tree(t, s.Path(w.DiffID()))); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestUnpackInManyGoroutines(t *testing.T) {
-	s := open(t)
-	id, b := archive(t, "a", "b", "c")
-	var opened atomic.Int32
-	var all sync.WaitGroup
-	for range 16 {
-		all.Go(func() {
-			err := s.Unpack(t.Context(), id, func() (io.ReadCloser, error) {
-				opened.Add(1)
-				return opener(b)()
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if opened.Load() != 1 {
-		t.Errorf("unpacked %d times", opened.Load())
-	}
-}
-
-// unpackForTest is what the processes of the next test do.
-func unpackForTest(root string) int {
-	id, b := archive(new(testing.B), "a")
-	err := Open(root, Options{}).Unpack(context.Background(), id, func() (io.ReadCloser, error) {
-		fmt.Print("opened ")
-		return opener(b)()
-	})
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
-}
-
-func TestUnpackInManyProcesses(t *testing.T) {
-	s := open(t)
-	var mu sync.Mutex
-	var said string
-	var all sync.WaitGroup
-	for range 6 {
-		all.Go(func() {
-			cmd := exec.Command("/proc/self/exe")
-			cmd.Env = append(os.Environ(), "SNAPSHOT_TEST_ROOT="+s.root)
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Errorf("%v: %s", err, out)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			said += string(out)
-		})
-	}
-	all.Wait()
-	if said != "opened " {
-		t.Errorf("the processes said %q, want one opened", said)
-	}
-}
 
 func TestMountOrder(t *testing.T) {
 	s := open(t)
@@ -374,6 +112,31 @@ func TestCommit(t *testing.T) {
 			t.Errorf("layer, %s (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+func TestVolatile(t *testing.T) {
+	s := open(t)
+	s.opt.Volatile = true
+	dir := t.TempDir()
+	private(t, func(ctx context.Context) error {
+		err := errors.Join(
+			s.Prepare(ctx, dir),
+			s.Mount(ctx, dir, nil, false),
+			os.WriteFile(dir+"/merged/a", []byte("a"), 0o644),
+			s.Unmount(ctx, dir),
+		)
+		if err != nil {
+			return err
+		}
+		if s.Mount(ctx, dir, nil, false) == nil {
+			t.Error("mounted a second time: it was not volatile")
+		}
+		id, err := s.Commit(ctx, dir, layer.NewWriter(io.Discard))
+		if diff := cmp.Diff(map[string]string{"a": "a"}, tree(t, s.Path(id))); diff != "" {
+			t.Error(diff)
+		}
+		return errors.Join(err, s.Remove(ctx, dir))
+	})
 }
 
 // Two steps that make the same change share one layer.
@@ -480,17 +243,4 @@ func withoutCapabilities(fn func() error) error {
 		result <- fn()
 	}()
 	return <-result
-}
-
-func TestRemoveLayer(t *testing.T) {
-	s := open(t)
-	id := unpack(t, s, "a")
-	for range 2 {
-		if err := s.RemoveLayer(t.Context(), id); err != nil {
-			t.Error(err)
-		}
-	}
-	if s.Has(id) || leftovers(t, s) != nil {
-		t.Errorf("Has is %t, left in tmp: %v", s.Has(id), leftovers(t, s))
-	}
 }

@@ -47,6 +47,12 @@ type resolver struct {
 	links int
 }
 
+// clean makes a name relative to the root, "." for the root itself; ".." goes no
+// further up than that.
+func clean(name string) string {
+	return path.Join(".", strings.TrimPrefix(path.Clean("/"+name), "/"))
+}
+
 func split(name string) []string { return strings.Split(name, "/") }
 
 // step goes on by one component.
@@ -73,11 +79,6 @@ func (r *resolver) step(follow bool) error {
 	}
 	r.at = name
 	return nil
-}
-
-// clean takes the ".." out of a name of which not even the beginning exists.
-func clean(name string) string {
-	return path.Join(".", strings.TrimPrefix(path.Clean("/"+name), "/"))
 }
 
 // last reports whether no component is left. A slash at the end counts as one,

@@ -18,22 +18,34 @@ type View struct {
 // New returns the view of layers, given bottom first, as an image lists them.
 func New(layers ...*layer.Tree) *View { return &View{layers} }
 
-// Lookup returns the file of that very name. It follows no symbolic link, also
+// Lookup returns the file of that very name ("/etc" and "etc" are one). It follows no symbolic link, also
 // not on the way; Resolve does.
 func (v *View) Lookup(name string) (layer.Entry, bool) {
-	e, i := v.lookup(path.Clean(name))
-	return e, i >= 0
+	f := v.lookup(clean(name))
+	return f.Entry, f.layer >= 0
 }
 
-// Layer returns the index of the layer that gives name its attributes and
-// contents, counted from the bottom, or -1 when there is no such file.
-func (v *View) Layer(name string) int {
-	_, i := v.lookup(path.Clean(name))
-	return i
+// Layer returns the index of the layer that gives name, counted from the bottom,
+// or -1 when there is no such file.
+func (v *View) Layer(name string) int { return v.lookup(clean(name)).layer }
+
+// Source says where the contents of a file are: in which layer, and under which
+// name there, for layer.Content. The name is another one when the file is a hard
+// link to one of a lower layer. The layer is -1 when there is no such file.
+func (v *View) Source(name string) (layer int, entry string) {
+	f := v.lookup(clean(name))
+	return f.layer, f.source
+}
+
+// A file is what a name shows, and where it comes from.
+type file struct {
+	layer.Entry
+	layer  int // -1: there is none
+	source string
 }
 
 // lookup searches the layers that make up the parent directory from the top.
-func (v *View) lookup(name string) (layer.Entry, int) {
+func (v *View) lookup(name string) file {
 	if name == "." {
 		return v.root()
 	}
@@ -45,36 +57,31 @@ func (v *View) lookup(name string) (layer.Entry, int) {
 			break
 		}
 	}
-	return layer.Entry{}, -1
+	return file{layer: -1}
 }
 
-// root returns the root directory of the topmost layer. No layer, or a layer
-// that does not mention its root, stands for 0755 of root.
-func (v *View) root() (layer.Entry, int) {
-	top := len(v.layers) - 1
-	if top < 0 {
-		e, _ := layer.NewTree().Lookup(".")
-		return e, -1
+// root returns the root directory of the topmost layer. A layer that does not
+// mention its root stands for 0755 of root, and so does no layer at all.
+func (v *View) root() file {
+	top := layer.NewTree()
+	if len(v.layers) > 0 {
+		top = v.layers[len(v.layers)-1]
 	}
-	e, _ := v.layers[top].Lookup(".")
-	return e, top
+	e, _ := top.Lookup(".")
+	return file{e, max(len(v.layers)-1, 0), "."}
 }
 
 // linked resolves a hard link to a file of a layer further down: its attributes
-// and contents are those that the link names there.
-func (v *View) linked(e layer.Entry, i int) (layer.Entry, int) {
-	if e.Type != layer.TypeLink {
-		return e, i
+// and contents are those of the name that the link gives there.
+func (v *View) linked(e layer.Entry, i int) file {
+	if e.Type == layer.TypeLink {
+		f := New(v.layers[:i]...).lookup(e.Linkname)
+		if f.layer >= 0 && !f.IsDir() {
+			f.Name, f.LinkOf = e.Name, e.Linkname
+			return f
+		}
 	}
-	file, below := New(v.layers[:i]...).lookup(e.Linkname)
-	if below < 0 || file.IsDir() {
-		return e, i
-	}
-	if file.LinkOf == "" {
-		file.LinkOf = file.Name
-	}
-	file.Name = e.Name
-	return file, below
+	return file{e, i, e.Name}
 }
 
 // parts returns the layers whose directory dir shows in the union, the top one
@@ -110,20 +117,16 @@ func (v *View) parts(dir string) []int {
 // ReadDir returns what a directory shows, sorted by name; nothing when it is no
 // directory.
 func (v *View) ReadDir(dir string) []layer.Entry {
-	dir = path.Clean(dir)
-	return v.list(dir, v.parts(dir))
-}
-
-func (v *View) list(dir string, parts []int) []layer.Entry {
+	dir = clean(dir)
 	shown := make(map[string]layer.Entry)
 	hidden := make(map[string]bool)
-	for _, i := range parts {
+	for _, i := range v.parts(dir) {
 		for _, e := range v.layers[i].ReadDir(dir) {
 			base := path.Base(e.Name)
 			if _, ok := shown[base]; ok || hidden[base] {
 				continue
 			}
-			shown[base], _ = v.linked(e, i)
+			shown[base] = v.linked(e, i).Entry
 		}
 		for _, base := range v.layers[i].Whiteouts(dir) {
 			hidden[base] = true

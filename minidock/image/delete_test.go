@@ -1,0 +1,236 @@
+package image_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layout"
+	"minidock.dev/minidock/oci"
+)
+
+// built is a chain of images as a build leaves it: each the parent of the next,
+// only the last with a name.
+type built struct {
+	images    []*image.Image
+	manifests []oci.Descriptor
+}
+
+// build makes an image step by step: "+x" adds a layer with the content x, all
+// else is a row without a layer.
+func build(t *testing.T, l *layout.Layout, name string, base *built, steps ...string) *built {
+	t.Helper()
+	b := &built{}
+	i, parent := image.Scratch(linuxAMD64()), oci.Descriptor{}
+	if base != nil {
+		i, parent = base.images[len(base.images)-1], base.manifests[len(base.manifests)-1]
+	}
+	for n, step := range steps {
+		if content, ok := strings.CutPrefix(step, "+"); ok {
+			i = i.Append(plainLayer(t, l, "file", content), at(n, step))
+		} else {
+			h := at(n, step)
+			i = i.WithConfig(func(c *oci.ImageConfig) { c.Config.Cmd = []string{step} }, &h)
+		}
+		key := digest.FromBytes([]byte(parent.Digest.String() + step)).Hex()
+		annotations := map[string]string{image.CacheKeyAnnotation: key}
+		if parent.Digest != "" {
+			annotations[image.ParentAnnotation] = parent.Digest.String()
+		}
+		d, err := i.Save(t.Context(), l, image.SaveOptions{Annotations: annotations})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cache := filepath.Join(l.Root(), "cache")
+		os.MkdirAll(cache, 0o700)
+		if err := os.WriteFile(filepath.Join(cache, key), []byte(d.Digest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		parent = d
+		b.images, b.manifests = append(b.images, i), append(b.manifests, d)
+	}
+	tag(t, l, name, parent)
+	return b
+}
+
+func (b *built) id(n int) digest.Digest { return b.images[n].ID() }
+
+// chain returns the chain ID of layer k of image n.
+func (b *built) chain(n, k int) digest.Digest {
+	return oci.ChainIDs(b.images[n].DiffIDs())[k].Digest()
+}
+
+// remove deletes an image by name and compares the list of what went.
+func remove(t *testing.T, l *layout.Layout, name string, opt image.DeleteOptions, want ...digest.Digest) {
+	t.Helper()
+	got, err := image.Delete(t.Context(), l, find(t, l, name), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(append([]digest.Digest{}, want...), append([]digest.Digest{}, got...)); diff != "" {
+		t.Errorf("deleted with %s (-want +got):\n%s", name, diff)
+	}
+	validate(t, l)
+}
+
+// count returns the number of blobs and of cache entries.
+func count(t *testing.T, l *layout.Layout) string {
+	t.Helper()
+	blobs := 0
+	l.Blobs().Walk(func(digest.Digest, int64) error { blobs++; return nil })
+	cache, err := os.ReadDir(filepath.Join(l.Root(), "cache"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d blobs, %d cache entries", blobs, len(cache))
+}
+
+func wantCount(t *testing.T, l *layout.Layout, want string) {
+	t.Helper()
+	if got := count(t, l); got != want {
+		t.Errorf("the store has %s, want %s", got, want)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	l := newStore(t)
+	b := build(t, l, "app:1", nil, "+one", "CMD", "+two")
+	tag(t, l, "app:2", b.manifests[2])
+	wantCount(t, l, "8 blobs, 3 cache entries") // 3 manifests, 3 configs, 2 layers
+	var unpacked []oci.DiffID
+	remove(t, l, "app:1", image.DeleteOptions{RemoveLayer: func(id oci.DiffID) error { unpacked = append(unpacked, id); return nil }},
+		b.id(2), b.chain(2, 1), b.id(1), b.id(0), b.chain(0, 0))
+	wantCount(t, l, "0 blobs, 0 cache entries")
+	if diff := cmp.Diff(b.images[2].DiffIDs(), unpacked); diff != "" {
+		t.Errorf("unpacked layers removed:\n%s", diff)
+	}
+	if list, err := image.List(t.Context(), l); len(list) != 0 || err != nil {
+		t.Errorf("%d images are left, %v", len(list), err)
+	}
+}
+
+// Two images share a base with a name and the first step upon it.
+func TestDeleteShared(t *testing.T) {
+	l := newStore(t)
+	base := build(t, l, "base:1", nil, "+base")
+	a := build(t, l, "a:1", base, "+shared", "+a")
+	build(t, l, "b:1", base, "+shared", "+b")
+	wantCount(t, l, "12 blobs, 4 cache entries")
+
+	// The base is a parent: without its name it lives on for its children.
+	remove(t, l, "base:1", image.DeleteOptions{})
+	wantCount(t, l, "12 blobs, 4 cache entries")
+
+	remove(t, l, "a:1", image.DeleteOptions{}, a.id(1), a.chain(1, 2))
+	wantCount(t, l, "9 blobs, 3 cache entries")
+	if list, err := image.List(t.Context(), l); len(list) != 1 || err != nil {
+		t.Errorf("%d images are left, %v", len(list), err)
+	}
+	b := find(t, l, "b:1")
+	chain := oci.ChainIDs(b.DiffIDs())
+	remove(t, l, "b:1", image.DeleteOptions{},
+		b.ID(), chain[2].Digest(), a.id(0), chain[1].Digest(), base.id(0), chain[0].Digest())
+	wantCount(t, l, "0 blobs, 0 cache entries")
+}
+
+func TestDeleteKeepsNamedParent(t *testing.T) {
+	l := newStore(t)
+	base := build(t, l, "base:1", nil, "+base")
+	a := build(t, l, "a:1", base, "CMD")
+	remove(t, l, "a:1", image.DeleteOptions{}, a.id(0))
+	find(t, l, "base:1")
+	wantCount(t, l, "3 blobs, 1 cache entries")
+}
+
+func TestDeleteNoPrune(t *testing.T) {
+	l := newStore(t)
+	b := build(t, l, "app:1", nil, "+one", "+two", "+three")
+	remove(t, l, "app:1", image.DeleteOptions{NoPrune: true}, b.id(2), b.chain(2, 2))
+	f := find(t, l, b.id(1).Short())
+	if f.ID() != b.id(1) || len(f.Names) != 0 {
+		t.Errorf("the parent is %+v", f)
+	}
+}
+
+// What containers have stays, on disk and in docker's list of deleted layers.
+func TestDeleteWithContainer(t *testing.T) {
+	l := newStore(t)
+	b := build(t, l, "app:1", nil, "+one", "+two")
+	containers := [][]oci.DiffID{b.images[0].DiffIDs()}
+	var unpacked []oci.DiffID
+	remove(t, l, "app:1", image.DeleteOptions{
+		Containers:  containers,
+		RemoveLayer: func(id oci.DiffID) error { unpacked = append(unpacked, id); return nil },
+	}, b.id(1), b.chain(1, 1), b.id(0))
+	if diff := cmp.Diff(b.images[1].DiffIDs()[1:], unpacked); diff != "" {
+		t.Errorf("unpacked layers removed:\n%s", diff)
+	}
+}
+
+// One configuration, two manifests: they are one image and go together.
+func TestDeleteTwoManifests(t *testing.T) {
+	l := newStore(t)
+	d, config := docker(t, l)
+	tag(t, l, "old:1", d)
+	f := find(t, l, "old:1")
+	tag(t, l, "new:1", save(t, l, f.Image, oci.Descriptor{}))
+	os.MkdirAll(filepath.Join(l.Root(), "cache"), 0o700)
+	remove(t, l, "old:1", image.DeleteOptions{}, digest.FromBytes(config), f.DiffIDs()[0].Digest())
+	wantCount(t, l, "0 blobs, 0 cache entries")
+}
+
+// While a build runs nothing is deleted from the disk; the image is gone all
+// the same, and a later collection takes the rest.
+func TestDeleteWhileBuilding(t *testing.T) {
+	l := newStore(t)
+	b := build(t, l, "app:1", nil, "+one")
+	release, err := l.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := image.DeleteOptions{RemoveLayer: func(oci.DiffID) error { return errors.New("called") }}
+	remove(t, l, "app:1", opt, b.id(0), b.chain(0, 0))
+	wantCount(t, l, "3 blobs, 1 cache entries")
+	release()
+	if removed, _, err := l.GC(t.Context(), nil); len(removed) != 3 || err != nil {
+		t.Errorf("collected %v, %v", removed, err)
+	}
+}
+
+// A key in a manifest from elsewhere must not lead out of the cache.
+func TestDeleteHostileCacheKey(t *testing.T) {
+	for _, key := range []string{"../victim", "/etc/passwd", "", "."} {
+		l := newStore(t)
+		victim := filepath.Join(l.Root(), "victim")
+		if err := os.WriteFile(victim, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		i := image.Scratch(linuxAMD64())
+		d, err := i.Save(t.Context(), l, image.SaveOptions{Annotations: map[string]string{image.CacheKeyAnnotation: key}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag(t, l, "a:1", d)
+		remove(t, l, "a:1", image.DeleteOptions{}, i.ID())
+		if _, err := os.Stat(victim); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestDeleteReportsRemoveLayer(t *testing.T) {
+	l := newStore(t)
+	build(t, l, "app:1", nil, "+one")
+	boom := errors.New("boom")
+	deleted, err := image.Delete(t.Context(), l, find(t, l, "app:1"), image.DeleteOptions{RemoveLayer: func(oci.DiffID) error { return boom }})
+	if !errors.Is(err, boom) || len(deleted) != 2 {
+		t.Errorf("deleted %v, %v", deleted, err)
+	}
+}
