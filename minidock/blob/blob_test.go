@@ -37,11 +37,20 @@ func noLeftovers(t *testing.T, root string) {
 func TestPut(t *testing.T) {
 	s, root := open(t)
 	want := digest.FromBytes([]byte("hello"))
+	var files []os.FileInfo
 	for range 2 { // the second time it is there already
 		d, size, err := s.Put(t.Context(), strings.NewReader("hello"))
 		if d != want || size != 5 || err != nil {
 			t.Fatalf("Put = %s, %d, %v", d, size, err)
 		}
+		info, err := os.Stat(s.Path(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, info)
+	}
+	if !os.SameFile(files[0], files[1]) {
+		t.Error("the second Put replaced the file")
 	}
 	if d, err := s.PutBytes(t.Context(), []byte("hello")); d != want || err != nil {
 		t.Errorf("PutBytes = %s, %v", d, err)

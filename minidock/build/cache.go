@@ -28,7 +28,7 @@ import (
 //	  {"manifest":{"mediaType":…,"digest":"sha256:…","size":…}}     the image after the step
 //	  ["parent","sha256:…"]                                         and what went into the key,
 //	  ["instruction","COPY . /app"]                                 one input a line
-//	  ["file run.sh","file 0755 0:0 69 sha256:…"]
+//	  ["file run.sh","0755 0:0 69 sha256:…"]
 //
 // A hit reads the first line only. The inputs are there to explain a miss: a
 // hash says that something changed, but not what.

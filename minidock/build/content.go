@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/layer"
@@ -43,6 +42,9 @@ func hashPicks(ctx context.Context, src source, picks []pick) ([]Input, error) {
 	}
 	var inputs []Input
 	for _, p := range picks {
+		if p.dir != "" {
+			inputs = append(inputs, Input{"directory " + p.name, contents})
+		}
 		for _, e := range p.files {
 			sum := sums[e.Name]
 			if p.text != nil {
@@ -98,12 +100,25 @@ func describe(e layer.Entry, sum digest.Digest) string {
 	return string(b)
 }
 
+// contents stands for a directory that gives only what is in it: its own mode
+// and owner do not matter.
+const contents = "contents"
+
 // contentName is the name that the history gives to what was copied, in the
 // form that docker's first builder had: the kind, and the hash of the files.
 func contentName(inputs []Input) string {
-	name := "multi"
-	if len(inputs) == 1 {
-		name, _, _ = strings.Cut(inputs[0].Name, " ")
+	directories := 0
+	for _, in := range inputs {
+		if in.Value == contents {
+			directories++
+		}
 	}
-	return name + ":" + string(NewKey(inputs))
+	kind := "multi"
+	switch {
+	case directories == 1 && inputs[0].Value == contents:
+		kind = "dir"
+	case directories == 0 && len(inputs) == 1:
+		kind = "file"
+	}
+	return kind + ":" + string(NewKey(inputs))
 }

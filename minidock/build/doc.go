@@ -11,9 +11,9 @@
 // inputs), and <root>/cache/<key> says which image came out the last time.
 //
 //	inputs of COPY . /app
-//	  parent        sha256:05455a08881e…   the image before the step
-//	  instruction   COPY . /app            with all variables replaced
-//	  file run.sh   file 0755 0:0 69 sha256:8f43…
+//	  parent        sha256:05455a08881e…        the image before the step
+//	  instruction   COPY . /app                 with all variables replaced
+//	  file run.sh   0755 0:0 69 sha256:8f43…    mode, owner, size, bytes
 //
 // The parent is an input of every key. That is why a rebuild starts again at
 // the first instruction that changed: the image after it is a new one, so the
@@ -29,11 +29,12 @@
 // To read it: build.go is the whole, stage.go one FROM with its steps, step.go
 // one step, key.go and cache.go the cache. Then the instructions: metadata.go,
 // run.go, and copy.go, which reads from context.go or rootfs.go and writes
-// through draft.go.
+// through draft.go. Narrated (package explain), a build tells every input of
+// every key, and of the first miss which input has changed.
 //
 // What it does not do: run commands (RUN is a function in Options), fetch base
-// images (so is that), tag the result, or print. Not supported yet and refused
-// by name: RUN --mount, ADD of archives and URLs, COPY --link and --parents.
+// images (so is that), tag the result, or print. Refused by name: RUN --mount
+// and here-documents with #!, ADD of archives and URLs, COPY --parents.
 //
 // Reference: https://docs.docker.com/reference/dockerfile/
 //

@@ -11,7 +11,6 @@ import (
 
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
-	"minidock.dev/minidock/oci"
 	"minidock.dev/minidock/union"
 )
 
@@ -168,8 +167,5 @@ func (s *stage) writeLayer(ctx context.Context, d *draft, src source) (image.Lay
 		return image.Layer{}, err
 	}
 	dig, size, err := blob.Commit(ctx)
-	return image.Layer{
-		DiffID:     w.DiffID(),
-		Descriptor: oci.Descriptor{MediaType: oci.MediaTypeLayer, Digest: dig, Size: size},
-	}, err
+	return image.NewLayer(w, dig, size), err
 }

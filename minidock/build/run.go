@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"minidock.dev/minidock/dockerfile"
 	"minidock.dev/minidock/explain"
@@ -21,10 +22,11 @@ type RunStep struct {
 	ID         string        // of the container, 64 hexadecimal digits
 	Layers     []image.Layer // the base first
 	Args       []string
-	Env        []string // NAME=value
-	WorkingDir string   // absolute
-	User       string   // as USER has it; "" is root
-	Network    string   // "" is the default, else "none" or "host"
+	Env        []string   // NAME=value
+	WorkingDir string     // absolute
+	User       string     // as USER has it; "" is root
+	Network    string     // "" is the default, else "none" or "host"
+	Clamp      *time.Time // files may not be younger; nil: as they are
 }
 
 // RunFunc runs a command, sends what it prints to out, and returns the layer of
@@ -70,7 +72,7 @@ func (s *stage) prepareRun(in dockerfile.Instruction) (work, error) {
 	w.inputs = append(w.inputs, Input{"workdir", s.workdir()}, Input{"user", c.User})
 	step := RunStep{
 		Layers: s.image.Layers, Args: args, Env: slices.Concat(c.Env, exported, s.proxies(c.Env, exported)),
-		WorkingDir: s.workdir(), User: c.User, Network: network,
+		WorkingDir: s.workdir(), User: c.User, Network: network, Clamp: s.Timestamp,
 	}
 	w.make = func(ctx context.Context, out io.Writer) (*image.Image, error) {
 		return s.run(ctx, step, exported, out)

@@ -128,7 +128,7 @@ func (a *app) readSource(path, file string) (*source, error) {
 	if err := s.readDockerfile(a.In, file); err != nil {
 		return nil, err
 	}
-	s.ignore, err = readIgnore(dir, s.name)
+	s.ignore, err = s.readIgnore()
 	return s, err
 }
 
@@ -161,8 +161,12 @@ func (s *source) readDockerfile(input io.Reader, file string) (err error) {
 
 // readIgnore reads NAME.dockerignore beside the Dockerfile if there is one,
 // else .dockerignore of the context.
-func readIgnore(dir, dockerfile string) (*ignore.Matcher, error) {
-	for _, name := range []string{dockerfile + ".dockerignore", filepath.Join(dir, ".dockerignore")} {
+func (s *source) readIgnore() (*ignore.Matcher, error) {
+	names := []string{s.name + ".dockerignore", filepath.Join(s.dir, ".dockerignore")}
+	if s.fromInput {
+		names = names[1:]
+	}
+	for _, name := range names {
 		file, err := os.Open(name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue

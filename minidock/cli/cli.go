@@ -139,13 +139,13 @@ func (a *app) rootCommand() *cobra.Command {
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.root, "root", "", "Directory of the store (default $MINIDOCK_ROOT)")
+	flags.StringVar(&a.root, "root", a.root, "Directory of the store (default $MINIDOCK_ROOT)")
 	flags.StringVar(&a.explain, "explain", "", "Tell every step and kernel call, as text or json")
 	flags.Lookup("explain").NoOptDefVal = "text"
 	root.Flags().BoolP("version", "v", false, "Print version information and quit")
 	root.SetVersionTemplate(a.name + " version " + version() + "\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
+	root.SetHelpCommand(helpCommand())
 	root.SetUsageFunc(printUsage)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printUsage(cmd) })
 	root.SetFlagErrorFunc(flagError)

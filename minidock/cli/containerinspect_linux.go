@@ -3,14 +3,12 @@ package cli
 import (
 	"context"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"minidock.dev/minidock/container"
-	"minidock.dev/minidock/oci"
 )
 
 // The types below are docker's JSON for `inspect` of a container, as far as
@@ -105,20 +103,14 @@ func (a *app) inspectContainer(ctx context.Context, key string) (any, error) {
 		out.Mounts = append(out.Mounts, mountJSON{"bind", b.Source, b.Target, mode, !b.ReadOnly, "rprivate"})
 	}
 	out.GraphDriver.Name = "overlay2"
-	out.GraphDriver.Data.LowerDir = lowerDirs(c.Layers, snapshots.Path)
+	lower, err := snapshots.Lower(c.Layers, true)
+	if err != nil {
+		return nil, err
+	}
+	out.GraphDriver.Data.LowerDir = strings.Join(lower, ":")
 	out.GraphDriver.Data.UpperDir, out.GraphDriver.Data.WorkDir = file("upper"), file("work")
 	out.GraphDriver.Data.MergedDir = file("merged")
 	return out, nil
-}
-
-// lowerDirs are the directories of an image's layers in overlay's order, the
-// top one first.
-func lowerDirs(layers []oci.DiffID, path func(oci.DiffID) string) string {
-	var dirs []string
-	for _, id := range slices.Backward(layers) {
-		dirs = append(dirs, path(id))
-	}
-	return strings.Join(dirs, ":")
 }
 
 func stateOf(c *container.Container) stateJSON {

@@ -166,6 +166,7 @@ func parseBinds(specs []string) ([]container.Bind, error) {
 			return nil, err
 		}
 		if slices.ContainsFunc(binds, func(b container.Bind) bool { return b.Target == bind.Target }) {
+			//lint:ignore ST1005 docker's text
 			return nil, fmt.Errorf("Duplicate mount point: %s", bind.Target)
 		}
 		binds = append(binds, bind)

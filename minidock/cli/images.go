@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -53,11 +54,11 @@ func (a *app) listImages(ctx context.Context, opt listing) error {
 	if err != nil {
 		return err
 	}
-	list, damage := image.List(ctx, l)
+	list, damage := image.Summaries(ctx, l)
 	t := imageTable(opt.digests)
-	for _, found := range list {
-		for _, row := range a.imageRows(ctx, found, opt) {
-			if keep(found, row) {
+	for _, summary := range list {
+		for _, row := range imageRows(summary, opt, time.Now()) {
+			if keep(summary, row) {
 				t.rows = append(t.rows, row)
 			}
 		}
@@ -86,28 +87,25 @@ func imageTable(digests bool) *table {
 }
 
 // imageRows gives an image a row for each of its names, or one for none.
-func (a *app) imageRows(ctx context.Context, found *image.Found, opt listing) (rows []map[string]string) {
-	id := found.ID().Short()
+func imageRows(summary *image.Summary, opt listing, now time.Time) (rows []map[string]string) {
+	id := summary.ID.Short()
 	if opt.noTrunc {
-		id = found.ID().String()
+		id = summary.ID.String()
 	}
 	row := map[string]string{
-		"ID": id, "Digest": "<none>", "CreatedSince": "N/A", "CreatedAt": "N/A", "Size": size(found.Size(ctx, a.images)),
-		"Containers": "N/A", "SharedSize": "N/A", "UniqueSize": "N/A", "VirtualSize": size(found.Size(ctx, a.images)),
+		"ID": id, "Digest": "<none>", "CreatedSince": "N/A", "CreatedAt": "N/A", "Size": size(summary.Size),
+		"Containers": "N/A", "SharedSize": "N/A", "UniqueSize": "N/A", "VirtualSize": size(summary.Size),
 	}
-	if created := found.Config.Created; created != nil {
-		row["CreatedSince"] = age(*created, time.Now())
+	if created := summary.Created; created != nil {
+		row["CreatedSince"] = age(*created, now)
 		row["CreatedAt"] = created.Local().Format("2006-01-02 15:04:05 -0700 MST")
 	}
-	names := found.Names
+	names := summary.Names
 	if len(names) == 0 {
 		names = []string{"<none>:<none>"}
 	}
 	for _, name := range names {
-		named := map[string]string{}
-		for field, value := range row {
-			named[field] = value
-		}
+		named := maps.Clone(row)
 		at := strings.LastIndex(name, ":")
 		named["Repository"], named["Tag"] = name[:at], name[at+1:]
 		rows = append(rows, named)
@@ -128,7 +126,7 @@ func (a *app) printIDs(rows []map[string]string) {
 
 // parseImageFilters returns what --filter asks for: the same key twice is "or",
 // two keys are "and".
-func parseImageFilters(filters []string) (func(*image.Found, map[string]string) bool, error) {
+func parseImageFilters(filters []string) (func(*image.Summary, map[string]string) bool, error) {
 	byKey := map[string][]string{}
 	for _, filter := range filters {
 		key, value, ok := strings.Cut(filter, "=")
@@ -141,9 +139,9 @@ func parseImageFilters(filters []string) (func(*image.Found, map[string]string) 
 		}
 		byKey[key] = append(byKey[key], strings.TrimSpace(value))
 	}
-	return func(found *image.Found, row map[string]string) bool {
+	return func(summary *image.Summary, row map[string]string) bool {
 		for _, value := range byKey["dangling"] {
-			if (value == "true" || value == "1") != (len(found.Names) == 0) {
+			if (value == "true" || value == "1") != (len(summary.Names) == 0) {
 				return false
 			}
 		}

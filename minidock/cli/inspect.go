@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/oci"
 )
 
@@ -199,4 +200,16 @@ func (a *app) inspectImage(ctx context.Context, name string) (any, error) {
 		object.Comment = history[len(history)-1].Comment
 	}
 	return object, nil
+}
+
+// parentOf loads the image one step below, nil if there is none.
+func (a *app) parentOf(ctx context.Context, img *image.Image) (*image.Image, error) {
+	if img.Parent() == "" {
+		return nil, nil
+	}
+	size, err := a.images.Blobs().Size(img.Parent())
+	if err != nil {
+		return nil, err
+	}
+	return image.Load(ctx, a.images, oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: img.Parent(), Size: size})
 }

@@ -98,6 +98,7 @@ func (a *app) killCommand() *cobra.Command {
 		}
 		return a.eachContainer(cmd.Context(), keys, func(ctx context.Context, s *container.Store, c *container.Container) error {
 			if err := s.Kill(ctx, c, signal); err != nil {
+				//lint:ignore ST1005 docker's text
 				return fmt.Errorf("Cannot kill container: %s: %w", c.Name, err)
 			}
 			return nil

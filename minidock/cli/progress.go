@@ -31,10 +31,10 @@ type classic struct {
 const resumeVariable = "MINIDOCK_BUILD_RESUME"
 
 func (a *app) progress(s *source, opt building) *classic {
-	c := &classic{out: a.Out}
 	if opt.quiet || opt.progress == "quiet" {
-		c.out = io.Discard
+		return &classic{out: io.Discard}
 	}
+	c := &classic{out: a.Out}
 	c.resume, _ = strconv.Atoi(os.Getenv(resumeVariable))
 	if c.resume == 0 {
 		fmt.Fprintf(c.out, "Sending build context to Docker daemon  %s\n", contextSize(s))

@@ -47,15 +47,14 @@ func (a *app) pruneCommand(short string, containers bool, warning string) *cobra
 		Args:                  noArgs,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.becomeRootFor(cmd.Context(), "layers", "containers", "tmp"); err != nil {
+				return err
+			}
 			if opt.all {
 				warning = strings.Replace(warning, "all dangling images", "all images without at least one container associated to them", 1)
 			}
 			if !opt.force && !a.confirm(warning) {
 				return nil
-			}
-			opt.force = true
-			if err := a.becomeRootFor(cmd.Context(), "layers", "containers", "tmp"); err != nil {
-				return err
 			}
 			return a.prune(cmd.Context(), opt)
 		},

@@ -154,7 +154,7 @@ func (a *app) refuseID(ctx context.Context, found *image.Found, users []imageUse
 	conflict := func(force, why string) error {
 		return fmt.Errorf("conflict: unable to delete %s (%s) - %s", found.ID().Short(), force, why)
 	}
-	child, err := a.hasChild(ctx, found)
+	child, err := image.HasChildren(ctx, a.images, found)
 	if err != nil {
 		return err
 	}
@@ -185,38 +185,4 @@ func running(found *image.Found, users []imageUser) *imageUser {
 		}
 	}
 	return nil
-}
-
-// hasChild reports whether an image in the index was built upon this one.
-func (a *app) hasChild(ctx context.Context, found *image.Found) (bool, error) {
-	list, err := image.List(ctx, a.images)
-	if err != nil {
-		return false, err
-	}
-	for _, other := range list {
-		if other.ID() == found.ID() {
-			continue
-		}
-		for parent := other.Image; parent != nil; {
-			if parent.Parent() == found.Descriptor.Digest {
-				return true, nil
-			}
-			if parent, err = a.parentOf(ctx, parent); err != nil {
-				break // a parent that is gone has no parents either
-			}
-		}
-	}
-	return false, nil
-}
-
-// parentOf loads the image one step below, nil if there is none.
-func (a *app) parentOf(ctx context.Context, img *image.Image) (*image.Image, error) {
-	if img.Parent() == "" {
-		return nil, nil
-	}
-	size, err := a.images.Blobs().Size(img.Parent())
-	if err != nil {
-		return nil, err
-	}
-	return image.Load(ctx, a.images, oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: img.Parent(), Size: size})
 }

@@ -147,15 +147,11 @@ func (r *runningStep) commit(ctx context.Context, l *layout.Layout) (image.Layer
 	}
 	defer blob.Close()
 	archive := layer.NewWriter(blob)
-	id, err := r.snaps.Commit(ctx, r.dir, archive)
-	if err != nil {
+	if _, err := r.snaps.Commit(ctx, r.dir, archive); err != nil {
 		return image.Layer{}, err
 	}
 	name, size, err := blob.Commit(ctx)
-	return image.Layer{
-		DiffID:     id,
-		Descriptor: oci.Descriptor{MediaType: oci.MediaTypeLayer, Digest: name, Size: size},
-	}, err
+	return image.NewLayer(archive, name, size), err
 }
 
 // remove deletes what is left. An error leaves files in tmp/, which prune takes.

@@ -16,14 +16,17 @@ import (
 // linuxStore is empty here: there are images, and nothing that runs.
 type linuxStore struct{}
 
-func (a *app) imageUsers(context.Context) ([]imageUser, error)       { return nil, nil }
-func (a *app) layerRemover(context.Context) func(oci.DiffID) error   { return nil }
-func (a *app) becomeRootFor(context.Context, ...string) error        { return nil }
-func (a *app) runFunc(context.Context) (build.RunFunc, func() error) { return nil, nil }
-func (a *app) keepInput([]byte) error                                { return nil }
-func (a *app) removeLeftovers(context.Context) (int64, error)        { return 0, nil }
-func (a *app) containerCommands() []*cobra.Command                   { return nil }
-func hint(error) string                                              { return "" }
+func (a *app) containerCommands() []*cobra.Command                 { return nil }
+func (a *app) imageUsers(context.Context) ([]imageUser, error)     { return nil, nil }
+func (a *app) removeStopped(context.Context) ([]string, error)     { return nil, nil }
+func (a *app) layerRemover(context.Context) func(oci.DiffID) error { return nil }
+func (a *app) runFunc() build.RunFunc                              { return nil }
+func (a *app) keepInput([]byte) error                              { return nil }
+func (a *app) becomeRoot(context.Context, ...string) error         { return nil }
+func (a *app) becomeRootFor(context.Context, ...string) error      { return nil }
+func (a *app) tryOverlay(context.Context) error                    { return nil }
+func hostLines() [][2]string                                       { return nil }
+func hint(error) string                                            { return "" }
 
 func (a *app) inspectContainer(context.Context, string) (any, error) {
 	return nil, fmt.Errorf("containers need Linux, not %s", runtime.GOOS)

@@ -30,6 +30,22 @@ func printUsage(cmd *cobra.Command) error {
 	return nil
 }
 
+// helpCommand is `docker help build`, the same as `docker build --help`.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "help [COMMAND]",
+		Short:  "Help about any command",
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return plainError("unknown help topic: %s", strings.Join(args, " "))
+			}
+			return found.Help()
+		},
+	}
+}
+
 func useLine(cmd *cobra.Command) string {
 	switch {
 	case !cmd.HasParent():

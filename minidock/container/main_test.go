@@ -88,13 +88,13 @@ func alive(pid int) bool {
 
 // box is a store with one layer, a busybox.
 type box struct {
-	*testing.T
+	testing.TB
 	*Store
 	ctx   context.Context
 	layer oci.DiffID
 }
 
-func newBox(t *testing.T) *box {
+func newBox(t testing.TB) *box {
 	t.Helper()
 	if reason := os.Getenv(envUnavailable); reason != "" {
 		t.Skip("needs root or a user namespace: ", reason)
@@ -105,8 +105,11 @@ func newBox(t *testing.T) *box {
 	}
 	root := t.TempDir()
 	snaps := snapshot.Open(root, snapshot.Options{UserXattr: self.Rootless, Squash: self.Single})
-	b := &box{T: t, Store: Open(root, snaps, self), layer: oci.DiffID("sha256:" + strings.Repeat("b", 64))}
-	b.ctx = explain.With(context.Background(), func(e explain.Event) { t.Log(strings.Repeat("  ", e.Depth) + e.String()) })
+	b := &box{TB: t, Store: Open(root, snaps, self), layer: oci.DiffID("sha256:" + strings.Repeat("b", 64))}
+	b.ctx = context.Background()
+	if _, measured := t.(*testing.B); !measured {
+		b.ctx = explain.With(b.ctx, func(e explain.Event) { t.Log(strings.Repeat("  ", e.Depth) + e.String()) })
+	}
 	b.makeLayer(snaps.Path(b.layer))
 	t.Cleanup(b.cleanUp)
 	return b
@@ -223,13 +226,20 @@ func (b *box) exec(c *Container, script string, change ...func(*ExecConfig)) (ou
 }
 
 // log returns what was recorded.
-func (b *box) log(c *Container) (text string) {
+func (b *box) log(c *Container) string {
 	b.Helper()
-	b.must(logs.Read(b.ctx, c.LogPath(), logs.Options{Tail: -1}, nil, func(e logs.Entry) error {
-		text += e.Log
+	return b.tail(c, -1)
+}
+
+// tail returns the last n records, or all.
+func (b *box) tail(c *Container, n int) string {
+	b.Helper()
+	var text strings.Builder
+	b.must(logs.Read(b.ctx, c.LogPath(), logs.Options{Tail: n}, nil, func(e logs.Entry) error {
+		text.WriteString(e.Log)
 		return nil
 	}))
-	return text
+	return text.String()
 }
 
 // state looks the container up anew.

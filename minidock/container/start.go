@@ -14,6 +14,7 @@ import (
 
 	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/sandbox"
+	"minidock.dev/minidock/sys"
 )
 
 // Start runs the command of a container that does not run. It returns when the
@@ -95,6 +96,11 @@ func spawn(ctx context.Context) (*wire, error) {
 		return nil, err
 	}
 	defer theirs.Close()
+	// What a shell has left open for this command (exec 9>lock) is not for a
+	// process that lives on.
+	if err := sys.CloseOnExecFrom(ctx, 3); err != nil {
+		return nil, err
+	}
 	attr := &os.ProcAttr{
 		Dir:   "/",
 		Env:   []string{},

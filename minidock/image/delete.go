@@ -29,6 +29,27 @@ type DeleteOptions struct {
 	RemoveLayer func(oci.DiffID) error
 }
 
+// HasChildren reports whether an image in the index was built upon this one, at
+// any number of steps. Then Delete would only take away its names.
+func HasChildren(ctx context.Context, l *layout.Layout, f *Found) (bool, error) {
+	explain.Step(ctx, "look for images built upon %s", f.ID().Short())
+	entries, err := l.Entries()
+	if err != nil {
+		return false, fmt.Errorf("find children of image %s: %w", f.ID(), err)
+	}
+	var others []digest.Digest
+	for _, e := range entries {
+		if id, ok := configDigest(l, e.Descriptor); ok && id != f.ID() {
+			others = append(others, e.Digest)
+		}
+	}
+	reached, err := l.Follow(others)
+	if err != nil {
+		return false, fmt.Errorf("find children of image %s: %w", f.ID(), err)
+	}
+	return reached[f.Descriptor.Digest], nil
+}
+
 // member is an image that may go with the one that is deleted.
 type member struct {
 	*Image

@@ -124,6 +124,11 @@ func TestDeleteShared(t *testing.T) {
 	build(t, l, "b:1", base, "+shared", "+b")
 	wantCount(t, l, "12 blobs, 4 cache entries")
 
+	for name, want := range map[string]bool{"base:1": true, "a:1": false} {
+		if got, err := image.HasChildren(t.Context(), l, find(t, l, name)); got != want || err != nil {
+			t.Errorf("%s has children: %v, %v", name, got, err)
+		}
+	}
 	// The base is a parent: without its name it lives on for its children.
 	remove(t, l, "base:1", image.DeleteOptions{})
 	wantCount(t, l, "12 blobs, 4 cache entries")

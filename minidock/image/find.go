@@ -37,7 +37,8 @@ func (e *AmbiguousError) Error() string {
 
 // Find returns the image that a user means by name, by docker's rule: first a
 // name, whose tag may be left out, or name@digest; then the beginning of an
-// image ID, with or without "sha256:". The errors are *NotFoundError,
+// image ID, with or without "sha256:", of an image that the index lists or of one
+// of the nameless images that its steps have made. The errors are *NotFoundError,
 // *AmbiguousError, and those of reference.Parse for what can be neither.
 func Find(ctx context.Context, l *layout.Layout, name string) (*Found, error) {
 	explain.Step(ctx, "look for image %q in the index", name)
@@ -60,6 +61,9 @@ func Find(ctx context.Context, l *layout.Layout, name string) (*Found, error) {
 		if e != nil {
 			return found(l, entries, *e)
 		}
+		if f, err := parent(l, entries, prefix); f != nil || err != nil {
+			return f, err
+		}
 	}
 	switch {
 	case len(prefix) == 64 && isIDPrefix(prefix):
@@ -74,14 +78,18 @@ func Find(ctx context.Context, l *layout.Layout, name string) (*Found, error) {
 // to an image of that repository.
 func lookup(entries []layout.Entry, ref reference.Reference) (layout.Entry, bool) {
 	for _, e := range entries {
-		switch {
-		case e.Name == "":
-		case ref.Digest == "" && e.Name == ref.Familiar():
+		if ref.Digest == "" && e.Name == ref.Familiar() {
 			return e, true
-		case ref.Digest == e.Digest:
-			if r, err := reference.Parse(e.Name); err == nil && r.Name() == ref.Name() {
-				return e, true
-			}
+		}
+	}
+	// Other tools write names as they were typed, "debian" for debian:latest.
+	for _, e := range entries {
+		r, err := reference.Parse(e.Name)
+		if err != nil || r.Name() != ref.Name() {
+			continue
+		}
+		if ref.Digest == "" && r == ref || ref.Digest == e.Digest {
+			return e, true
 		}
 	}
 	return layout.Entry{}, false
@@ -102,6 +110,29 @@ func byID(l *layout.Layout, entries []layout.Entry, prefix string) (*layout.Entr
 		}
 		if hit == nil {
 			hit, id = &entries[n], d
+		}
+	}
+	return hit, nil
+}
+
+// parent finds an image among the parents of those that the index lists; nil if
+// there is none. It has no entry of its own and no name.
+func parent(l *layout.Layout, entries []layout.Entry, prefix string) (*Found, error) {
+	var hit *Found
+	for _, e := range entries {
+		child, err := load(l, e.Descriptor)
+		if err != nil || child.parent == "" {
+			continue // what is damaged is not what is looked for
+		}
+		for _, child := range lineage(l, child) {
+			i, d, err := loadDigest(l, child.parent)
+			if err != nil || !strings.HasPrefix(i.ID().Hex(), prefix) {
+				continue
+			}
+			if hit != nil && hit.ID() != i.ID() {
+				return nil, &AmbiguousError{prefix}
+			}
+			hit = newFound(i, d)
 		}
 	}
 	return hit, nil

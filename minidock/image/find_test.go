@@ -63,6 +63,21 @@ func TestFind(t *testing.T) {
 	validate(t, l)
 }
 
+// Names that another tool wrote are not always complete.
+func TestFindForeignName(t *testing.T) {
+	l := newStore(t)
+	d := simple(t, l, "docker.io/library/debian", 1)
+	for _, name := range []string{"debian", "debian:latest", "debian@" + d.Digest.String()} {
+		if f := find(t, l, name); f.Descriptor.Digest != d.Digest {
+			t.Errorf("Find(%q) = %s", name, f.Descriptor.Digest)
+		}
+	}
+	simple(t, l, "debian:latest", 2) // the exact name goes first
+	if f := find(t, l, "debian"); f.Names[0] != "debian:latest" {
+		t.Errorf("found %v", f.Names)
+	}
+}
+
 // A name goes before an ID, and a prefix must fit one ID only.
 func TestFindAmbiguous(t *testing.T) {
 	l := newStore(t)

@@ -21,7 +21,7 @@ type HistoryRow struct {
 	Created *time.Time
 	// CreatedBy is the instruction or command.
 	CreatedBy string
-	// Size is the uncompressed size of the step's layer in bytes, 0 if it has
+	// Size is the size of the step's layer in bytes, as Layer.Size has it, 0 if it has
 	// none.
 	Size int64
 	// Comment is free text.

@@ -34,7 +34,7 @@ type Image struct {
 	id     digest.Digest // the digest of raw, if there is one
 	parent digest.Digest // the ParentAnnotation of its manifest; "" if none
 	key    string        // the CacheKeyAnnotation of its manifest; "" if none
-	size   int64         // the layers' uncompressed size when known from the index, else 0
+	size   int64         // the sum of the layers' sizes when known from the index, else 0
 }
 
 // Scratch returns the empty image, on which everything is built: no files, no

@@ -56,7 +56,7 @@ type Summary struct {
 	Names      []string
 	// Created is when the image was made; nil if unknown.
 	Created *time.Time
-	// Size is the sum of the layers' uncompressed sizes in bytes.
+	// Size is the sum of the layers' sizes in bytes.
 	Size int64
 }
 

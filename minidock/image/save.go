@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/layout"
@@ -99,7 +100,7 @@ func (i *Image) indexAnnotations() map[string]string {
 }
 
 // Describe returns d with the annotations that Save gives to the images it
-// makes, for images that come from elsewhere. It decompresses layers to learn
+// makes, for images that come from elsewhere. It reads layers through to learn
 // their size, if nothing else tells it, so that no List need do it.
 func Describe(ctx context.Context, l *layout.Layout, d oci.Descriptor) (oci.Descriptor, error) {
 	i, err := Load(ctx, l, d)
@@ -141,29 +142,49 @@ func importLayer(ctx context.Context, l *layout.Layout, r io.Reader) (Layer, err
 		return Layer{}, err
 	}
 	defer w.Close()
-	if err := checkArchive(io.TeeReader(plain, w)); err != nil {
+	files, err := checkArchive(io.TeeReader(plain, w))
+	if err != nil {
 		return Layer{}, err
 	}
 	d, size, err := w.Commit(ctx)
+	return plainLayer(d, size, files), err
+}
+
+// NewLayer is the layer that archive, which is closed, has written to a blob with
+// this digest and size.
+func NewLayer(archive *layer.Writer, blob digest.Digest, size int64) Layer {
+	return plainLayer(blob, size, archive.FilesSize())
+}
+
+// plainLayer is a layer that is stored as it is hashed: its digest and its DiffID
+// are the same.
+func plainLayer(d digest.Digest, size, files int64) Layer {
 	return Layer{
-		DiffID:     oci.DiffID(d),
-		Descriptor: oci.Descriptor{MediaType: oci.MediaTypeLayer, Digest: d, Size: size},
-	}, err
+		DiffID: oci.DiffID(d),
+		Descriptor: oci.Descriptor{
+			MediaType: oci.MediaTypeLayer, Digest: d, Size: size,
+			Annotations: map[string]string{oci.FilesSizeAnnotation: strconv.FormatInt(files, 10)},
+		},
+	}
 }
 
 // checkArchive reads r to its end, past the end of the archive too (tar pads it
-// to a record), and reports whether all of it is a tar archive.
-func checkArchive(r io.Reader) error {
+// to a record), and returns the sum of the sizes of the regular files. An error
+// says that it is not a tar archive.
+func checkArchive(r io.Reader) (files int64, err error) {
 	t := tar.NewReader(r)
 	for n := 0; ; n++ {
-		_, err := t.Next()
+		header, err := t.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("read tar entry %d: %w", n, err)
+			return 0, fmt.Errorf("read tar entry %d: %w", n, err)
+		}
+		if header.Typeflag == tar.TypeReg {
+			files += header.Size
 		}
 	}
-	_, err := io.Copy(io.Discard, r)
-	return err
+	_, err = io.Copy(io.Discard, r)
+	return files, err
 }

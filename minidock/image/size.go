@@ -12,10 +12,9 @@ import (
 	"minidock.dev/minidock/oci"
 )
 
-// Size returns the sum of the layers' uncompressed sizes in bytes, which is what
-// docker shows. It costs nothing for plain layers and for images whose size the
-// index knows; else compressed layers are read through. A layer that cannot be
-// read counts with its stored size.
+// Size returns the sum of the layers' sizes in bytes, which is what docker shows.
+// It costs nothing for images and layers made here; others are read through. A
+// layer that cannot be read counts with its stored size.
 func (i *Image) Size(ctx context.Context, l *layout.Layout) int64 {
 	if n, ok := i.knownSize(); ok {
 		return n
@@ -43,12 +42,13 @@ func (i *Image) knownSize() (int64, bool) {
 	return sum, true
 }
 
-// Size returns the layer's uncompressed size in bytes, as Image.Size does.
+// Size returns the sum of the sizes of the regular files in the layer, in bytes. A
+// layer that changes one byte of a large file holds the whole file.
 func (la Layer) Size(ctx context.Context, l *layout.Layout) int64 {
 	if n, ok := la.knownSize(); ok {
 		return n
 	}
-	explain.Step(ctx, "decompress layer %s to learn its size", la.DiffID.Short())
+	explain.Step(ctx, "read layer %s through to learn its size", la.DiffID.Short())
 	n, err := la.measure(l)
 	if err != nil {
 		return la.Descriptor.Size
@@ -58,10 +58,7 @@ func (la Layer) Size(ctx context.Context, l *layout.Layout) int64 {
 
 // knownSize returns the size if it need not be measured.
 func (la Layer) knownSize() (int64, bool) {
-	if oci.LayerMediaType(la.Descriptor.MediaType) == oci.MediaTypeLayer {
-		return la.Descriptor.Size, true
-	}
-	return parseSize(la.Descriptor.Annotations[oci.UncompressedSizeAnnotation])
+	return parseSize(la.Descriptor.Annotations[oci.FilesSizeAnnotation])
 }
 
 func parseSize(s string) (int64, bool) {
@@ -76,7 +73,7 @@ func (la Layer) measure(l *layout.Layout) (int64, error) {
 		return 0, err
 	}
 	defer r.Close()
-	return io.Copy(io.Discard, r)
+	return checkArchive(r)
 }
 
 // open returns the layer's archive, decompressed.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -62,8 +63,11 @@ func plainLayer(t testing.TB, l *layout.Layout, name, content string) image.Laye
 		t.Fatal(err)
 	}
 	return image.Layer{
-		DiffID:     oci.DiffID(d),
-		Descriptor: oci.Descriptor{MediaType: oci.MediaTypeLayer, Digest: d, Size: int64(len(b))},
+		DiffID: oci.DiffID(d),
+		Descriptor: oci.Descriptor{
+			MediaType: oci.MediaTypeLayer, Digest: d, Size: int64(len(b)),
+			Annotations: map[string]string{oci.FilesSizeAnnotation: strconv.Itoa(len(content))},
+		},
 	}
 }
 

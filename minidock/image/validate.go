@@ -82,7 +82,7 @@ func (i *Image) checkAnnotations(d oci.Descriptor, size int64) error {
 }
 
 // check reads the layer's blob once, compares all that is said about it, and
-// returns its uncompressed size.
+// returns its size as Size does.
 func (la Layer) check(l *layout.Layout) (size int64, err error) {
 	d := la.Descriptor
 	mediaType := oci.LayerMediaType(d.MediaType)
@@ -95,7 +95,7 @@ func (la Layer) check(l *layout.Layout) (size int64, err error) {
 	}
 	defer f.Close()
 	diff := digest.NewHasher()
-	found, err := readLayer(digest.NewVerifier(f, d.Digest, d.Size), diff)
+	found, files, err := readLayer(digest.NewVerifier(f, d.Digest, d.Size), diff)
 	if err != nil {
 		return 0, fmt.Errorf("read %s: %w", d.Digest, err)
 	}
@@ -105,35 +105,35 @@ func (la Layer) check(l *layout.Layout) (size int64, err error) {
 	if diff.Digest() != la.DiffID.Digest() {
 		return 0, fmt.Errorf("invalid diffID: expected %q, got %q", la.DiffID, diff.Digest())
 	}
-	if want, ok := parseSize(d.Annotations[oci.UncompressedSizeAnnotation]); ok && want != diff.Size() {
-		return 0, fmt.Errorf("annotation %s is %d, the archive has %d bytes", oci.UncompressedSizeAnnotation, want, diff.Size())
+	if want, ok := parseSize(d.Annotations[oci.FilesSizeAnnotation]); ok && want != files {
+		return 0, fmt.Errorf("annotation %s is %d, the files have %d bytes", oci.FilesSizeAnnotation, want, files)
 	}
-	return diff.Size(), nil
+	return files, nil
 }
 
 // readLayer reads a blob to its end, feeding the plain archive to diff, and
-// returns the media type that its first bytes call for.
-func readLayer(blob io.Reader, diff io.Writer) (mediaType string, err error) {
+// returns the media type that its first bytes call for and the size of the files.
+func readLayer(blob io.Reader, diff io.Writer) (mediaType string, files int64, err error) {
 	head := make([]byte, 4)
 	n, err := io.ReadFull(blob, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return "", err
+		return "", 0, err
 	}
 	head = head[:n]
 	whole := io.MultiReader(bytes.NewReader(head), blob)
-	archiveErr := readArchive(whole, diff)
+	files, archiveErr := readArchive(whole, diff)
 	// To the end in any case: a decompressor may stop before it, and if these
 	// are not the right bytes, that explains every other error.
 	if _, err := io.Copy(io.Discard, whole); err != nil {
-		return "", err
+		return "", 0, err
 	}
-	return layerType(head), archiveErr
+	return layerType(head), files, archiveErr
 }
 
-func readArchive(r io.Reader, diff io.Writer) error {
+func readArchive(r io.Reader, diff io.Writer) (files int64, err error) {
 	plain, err := layer.Decompress(r)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer plain.Close()
 	return checkArchive(io.TeeReader(plain, diff))

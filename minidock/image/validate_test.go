@@ -58,8 +58,8 @@ func TestValidateFinds(t *testing.T) {
 			la.DiffID = oci.DiffID(la.Descriptor.Digest)
 		}},
 		{name: "layer size", err: "2048 bytes, expected 2049", layer: func(_ *testing.T, _ *layout.Layout, la *image.Layer) { la.Descriptor.Size++ }},
-		{name: "annotated size", err: "annotation dev.minidock.uncompressed-size is 1, the archive has 2048 bytes", layer: func(_ *testing.T, _ *layout.Layout, la *image.Layer) {
-			la.Descriptor.Annotations = map[string]string{oci.UncompressedSizeAnnotation: "1"}
+		{name: "annotated size", err: "annotation dev.minidock.files-size is 7, the files have 1 bytes", layer: func(_ *testing.T, _ *layout.Layout, la *image.Layer) {
+			la.Descriptor.Annotations = map[string]string{oci.FilesSizeAnnotation: "7"}
 		}},
 		{name: "history", err: "history tells of 0 layers, the image has 1", config: func(c *oci.ImageConfig) { c.History[0].EmptyLayer = true }},
 		{name: "damaged layer", err: "content has digest", after: func(t *testing.T, l *layout.Layout, _ *oci.Descriptor, la image.Layer) {
@@ -74,7 +74,7 @@ func TestValidateFinds(t *testing.T) {
 		{name: "annotated ID", err: "annotation dev.minidock.config-digest is sha256:x", after: func(_ *testing.T, _ *layout.Layout, d *oci.Descriptor, _ image.Layer) {
 			d.Annotations[oci.ConfigAnnotation] = "sha256:x"
 		}},
-		{name: "annotated image size", err: "annotation dev.minidock.size is 7, the layers have 2048 bytes", after: func(_ *testing.T, _ *layout.Layout, d *oci.Descriptor, _ image.Layer) {
+		{name: "annotated image size", err: "annotation dev.minidock.size is 7, the layers have 1 bytes", after: func(_ *testing.T, _ *layout.Layout, d *oci.Descriptor, _ image.Layer) {
 			d.Annotations[oci.SizeAnnotation] = "7"
 		}},
 	}

@@ -42,7 +42,11 @@ const DefaultMaxSize = 256 << 30
 // make any. So are extended attributes that the file system does not take.
 //
 // It is for a new directory that nobody else uses yet: after an error or a crash
-// part of the layer is there, and the caller removes it. Nothing is synced.
+// part of the layer is there, and the caller removes it. Nothing is synced. A
+// root that the archive does not mention becomes 0755 of root.
+//
+// Where there is no overlay (macOS, Windows) whiteouts remove files instead, so
+// that the layers of an image can be unpacked into one directory, in order.
 func Apply(ctx context.Context, dir string, r io.Reader, opt ApplyOptions) (oci.DiffID, error) {
 	ctx = explain.Step(ctx, "unpack a layer into %s", dir)
 	if opt.MaxSize == 0 {

@@ -2,13 +2,8 @@
 
 package layer
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"runtime"
-)
+import "context"
 
 func unpack(ctx context.Context, dir string, in *reader, opt ApplyOptions) error {
-	return fmt.Errorf("unpack layer: not on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+	return flatten(ctx, dir, in, opt)
 }

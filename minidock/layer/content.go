@@ -6,13 +6,10 @@ import (
 	"io/fs"
 )
 
-// Content returns the contents of the regular file name in the archive r,
-// compressed or not, read from where r stands. A hard link is followed to the
-// entry that it names; of several entries with one name the last counts, as for
-// Apply. So the archive is read twice, the first time for its names only.
-// A file that is not there, or is no regular file, is an *fs.PathError.
-//
-// The name is that of an entry; symbolic links are not followed.
+// Content returns the contents of the regular file that the tree of the archive
+// r, compressed or not, has under that name. So the archive is read twice from
+// where r stands, the first time for its names only. A file that is not there,
+// or that is no regular file, is an *fs.PathError.
 func Content(r io.ReadSeeker, name string) (io.Reader, error) {
 	name, err := clean(name)
 	if err != nil {
@@ -33,36 +30,15 @@ func Content(r io.ReadSeeker, name string) (io.Reader, error) {
 }
 
 // indexOf returns which entry of the archive, counted from 0, holds the contents
-// of name.
+// of name. The archive may call the file otherwise: by a hard link, or through a
+// symbolic link. The tree knows.
 func indexOf(r io.Reader, name string) (int, error) {
-	plain, err := decompressSeeking(r)
+	t, err := ReadTree(r)
 	if err != nil {
 		return 0, err
 	}
-	defer plain.Close()
-	files := make(map[string]int) // those that name may turn out to be a link to
-	in := newReader(plain)
-	for i := 0; ; i++ {
-		what, e, err := in.next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
-		at, linked := files[e.Linkname]
-		switch {
-		case what != opAdd:
-		case e.Type == TypeReg:
-			files[e.Name] = i
-		case e.Type == TypeLink && linked:
-			files[e.Name] = at
-		default:
-			delete(files, e.Name)
-		}
-	}
-	if i, ok := files[name]; ok {
-		return i, nil
+	if n := t.find(name); n != nil && n.entry.Type == TypeReg {
+		return n.index, nil
 	}
 	return 0, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
 }

@@ -113,6 +113,7 @@ func ReadTree(r io.Reader) (*Tree, error) {
 		if err != nil {
 			return nil, err
 		}
+		t.index++
 	}
 }
 

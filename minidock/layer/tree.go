@@ -18,7 +18,8 @@ import (
 // or marker hides only what lies in layers below, never a file of the same tree.
 // A Tree may be read by several goroutines while nobody adds to it.
 type Tree struct {
-	root *node
+	root  *node
+	index int // of the archive's entry that is being added
 }
 
 type node struct {
@@ -27,10 +28,11 @@ type node struct {
 	children map[string]*node
 	hidden   map[string]bool // whiteouts among the children
 	opaque   bool
+	index    int // of the archive's entry with the contents
 }
 
 // NewTree returns the tree of a layer that changes nothing.
-func NewTree() *Tree { return &Tree{&node{entry: implied(".")}} }
+func NewTree() *Tree { return &Tree{root: &node{entry: implied(".")}} }
 
 // Lookup returns the entry of that very name ("/etc" and "etc" are one). It
 // follows no symbolic link, also not on the way.
@@ -137,52 +139,52 @@ func (t *Tree) Add(e Entry) error {
 	}
 	e.Name = path.Join(parent.entry.Name, base)
 	if e.Type != TypeLink {
-		parent.put(base, e)
+		parent.put(base, e, t.index)
 		return nil
 	}
-	file, err := t.link(e)
+	file, index, err := t.link(e)
 	if err != nil {
 		return fmt.Errorf("entry %q: hard link to %q: %w", name, e.Linkname, err)
 	}
 	if file.LinkOf != e.Name { // else it links to itself
-		parent.put(base, file)
+		parent.put(base, file, index)
 	}
 	return nil
 }
 
 // link returns what the hard link e stands for: the file that it names, under
-// the name of e. A file that is not in this tree may be in a layer below; then
-// e stays a link.
-func (t *Tree) link(e Entry) (Entry, error) {
+// the name of e, and its index. A file that is not in this tree may be in a
+// layer below; then e stays a link.
+func (t *Tree) link(e Entry) (_ Entry, index int, err error) {
 	linkname, err := clean(e.Linkname)
 	if err != nil {
-		return e, err
+		return e, 0, err
 	}
 	dir, base := split(linkname)
 	e.Linkname = linkname
 	parent, err := resolve(t.root, dir, false)
 	if errors.Is(err, fs.ErrNotExist) {
-		return e, nil
+		return e, 0, nil
 	}
 	if err != nil {
-		return e, err
+		return e, 0, err
 	}
 	target := parent.(*node).children[base]
 	if target == nil {
-		return e, nil
+		return e, 0, nil
 	}
 	file := target.entry
 	switch {
 	case file.IsDir():
-		return e, errors.New("it is a directory")
+		return e, 0, errors.New("it is a directory")
 	case strings.HasPrefix(file.Name, e.Name+"/"):
-		return e, errors.New("the link would replace the directory that it is in")
+		return e, 0, errors.New("the link would replace the directory that it is in")
 	}
 	if file.LinkOf == "" && file.Type != TypeLink {
 		file.LinkOf = file.Name
 	}
 	file.Name = e.Name
-	return file, nil
+	return file, target.index, nil
 }
 
 // AddWhiteout makes the tree hide name. A directory of that name in the tree
@@ -226,7 +228,7 @@ func (t *Tree) AddOpaque(dir string) error {
 }
 
 // put makes e the child of that name.
-func (n *node) put(base string, e Entry) {
+func (n *node) put(base string, e Entry, index int) {
 	old := n.children[base]
 	if old != nil && old.entry.IsDir() && e.IsDir() {
 		old.entry = e
@@ -235,7 +237,7 @@ func (n *node) put(base string, e Entry) {
 	if n.children == nil {
 		n.children = make(map[string]*node)
 	}
-	n.children[base] = &node{entry: e, parent: n, opaque: e.IsDir() && n.hidden[base]}
+	n.children[base] = &node{entry: e, parent: n, opaque: e.IsDir() && n.hidden[base], index: index}
 	delete(n.hidden, base)
 }
 
@@ -263,7 +265,7 @@ func (n *node) down(base string, create bool) (next place, link string, err erro
 	case child == nil && !create:
 		return nil, "", fs.ErrNotExist
 	case child == nil:
-		n.put(base, implied(path.Join(n.entry.Name, base)))
+		n.put(base, implied(path.Join(n.entry.Name, base)), 0)
 		return n.children[base], "", nil
 	case child.entry.Type == TypeSymlink:
 		return nil, child.entry.Linkname, nil

@@ -20,6 +20,7 @@ type Writer struct {
 	out    *hashing
 	tar    *tar.Writer
 	buf    []byte
+	files  int64
 	diffID oci.DiffID
 	closed bool
 }
@@ -51,6 +52,7 @@ func (w *Writer) WriteEntry(e Entry, content io.Reader) error {
 	if err := w.copy(content, e.Size); err != nil {
 		return fmt.Errorf("write entry %q: %w", name, err)
 	}
+	w.files += e.Size
 	return nil
 }
 
@@ -133,3 +135,6 @@ func (w *Writer) DiffID() oci.DiffID { return w.diffID }
 
 // Size returns the bytes of the archive. It is known after Close.
 func (w *Writer) Size() int64 { return w.out.size }
+
+// FilesSize returns the sum of the sizes of the regular files, in bytes.
+func (w *Writer) FilesSize() int64 { return w.files }

@@ -12,9 +12,9 @@ import (
 	"minidock.dev/minidock/oci"
 )
 
-// index is index.json in memory, to be changed. Other tools write to it too, so it keeps the
-// text of whatever is not changed: fields that we do not know at the top and in
-// entries, and whole entries that we cannot make sense of.
+// index is index.json in memory, to be changed. Other tools write to it too, so
+// it keeps the text of whatever is not changed: fields that we do not know at the
+// top and in entries, and whole entries that we cannot make sense of.
 type index struct {
 	fields  map[string]json.RawMessage // all but "manifests"
 	entries []entry

@@ -44,12 +44,12 @@ const (
 	// ConfigAnnotation, in index.json, is the digest of the image's config,
 	// so that an ID can be looked up without reading every manifest.
 	ConfigAnnotation = "dev.minidock.config-digest"
-	// SizeAnnotation, in index.json, is the sum of the uncompressed sizes of
-	// the image's layers, in bytes.
+	// SizeAnnotation, in index.json, is the sum of the image's layers' sizes as
+	// FilesSizeAnnotation has them.
 	SizeAnnotation = "dev.minidock.size"
-	// UncompressedSizeAnnotation, on a layer's descriptor, is the size of its
-	// tar archive in bytes.
-	UncompressedSizeAnnotation = "dev.minidock.uncompressed-size"
+	// FilesSizeAnnotation, on a layer's descriptor, is the sum of the sizes of
+	// the regular files in it, in bytes: what people see as its size.
+	FilesSizeAnnotation = "dev.minidock.files-size"
 )
 
 // ImageLayout is the content of the file oci-layout.

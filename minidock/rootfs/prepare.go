@@ -52,8 +52,7 @@ func mount(ctx context.Context, root int, m Mount) error {
 	if errors.Is(err, unix.EPERM) && m.Type == "sysfs" {
 		// Not ours to mount: a user namespace inside a container whose /sys is
 		// partly covered. The kernel would uncover it otherwise.
-		m = sysfs(Options{Rootless: true, HostNetwork: true})
-		tree, err = detached(ctx, m)
+		tree, err = detached(ctx, sysfs(Options{Rootless: true, HostNetwork: true}))
 	}
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func (s *Store) Prepare(ctx context.Context, dir string) error {
 // on top, at dir/merged. With init, the layer that Init made lies directly under
 // upper. All layers must have been unpacked.
 func (s *Store) Mount(ctx context.Context, dir string, layers []oci.DiffID, init bool) error {
-	lower, err := s.lower(layers, init)
+	lower, err := s.Lower(layers, init)
 	if err != nil {
 		return fmt.Errorf("mount snapshot %s: %w", dir, err)
 	}
@@ -53,10 +53,11 @@ func (s *Store) Mount(ctx context.Context, dir string, layers []oci.DiffID, init
 	}, filepath.Join(dir, mergedName))
 }
 
-// lower lists directories as overlay wants them, top first. A layer that an image
-// has twice is used once, at the higher place: the kernel refuses to use a directory
-// twice (ELOOP), and all that the lower one says is said again by the upper one.
-func (s *Store) lower(layers []oci.DiffID, init bool) ([]string, error) {
+// Lower lists the directories that Mount stacks, as overlay wants them, top first.
+// A layer that an image has twice is used once, at the higher place: the kernel
+// refuses to use a directory twice (ELOOP), and all that the lower one says is said
+// again by the upper one.
+func (s *Store) Lower(layers []oci.DiffID, init bool) ([]string, error) {
 	var lower []string
 	if init {
 		lower = append(lower, s.layer(initName))

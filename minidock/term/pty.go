@@ -44,8 +44,8 @@ func NewMaster(fd int) *os.File {
 
 // openMultiplexer opens /dev/pts/ptmx, each open of which makes a new pair. In a
 // container that has been running for a while any file can be there, and to open
-// some devices has effects (CVE-2025-52565 is about such a swap), so it is
-// looked at first, through a descriptor that cannot be swapped.
+// some devices has effects, so it is looked at before it is opened, and again
+// afterwards, in case it has been swapped meanwhile (CVE-2025-52565 is of that kind).
 func openMultiplexer() (fd int, err error) {
 	path := "/dev/pts/ptmx"
 	found, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

@@ -82,10 +82,7 @@ func makeLayer(ctx context.Context, l *layout.Layout) (image.Layer, error) {
 	if err != nil {
 		return image.Layer{}, err
 	}
-	return image.Layer{
-		DiffID:     archive.DiffID(),
-		Descriptor: oci.Descriptor{MediaType: oci.MediaTypeLayer, Digest: name, Size: size},
-	}, nil
+	return image.NewLayer(archive, name, size), nil
 }
 
 // writeFiles writes the whole root file system, in the order of an archive:

@@ -1,0 +1,85 @@
+package build
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layer"
+)
+
+func TestKey(t *testing.T) {
+	// The bytes that are hashed are a format: were they to change, every
+	// cache in the world would be worth nothing.
+	const golden = "439240fc7ce04ad93a7f1034ccd1dda698c18ecca3b10a454b3e050bc19b4e12"
+	if got := NewKey([]Input{{"parent", "sha256:00"}, {"instruction", "ENV a=b"}}); string(got) != golden {
+		t.Errorf("key %s, want %s", string(got), golden)
+	}
+	seen := map[Key][]Input{}
+	for _, inputs := range [][]Input{
+		nil, {{"a", "b"}}, {{"ab", ""}}, {{"", "ab"}}, {{"a", ""}, {"b", ""}}, {{"b", ""}, {"a", ""}}, {{"a", "b"}, {"", ""}},
+	} {
+		k := NewKey(inputs)
+		if old, ok := seen[k]; ok {
+			t.Errorf("%q and %q have the same key", old, inputs)
+		}
+		seen[k] = inputs
+	}
+}
+
+func TestDifference(t *testing.T) {
+	old := []Input{{"parent", "1"}, {"file a", "x"}, {"file b", "y"}}
+	for _, c := range []struct {
+		now  []Input
+		want string
+	}{
+		{old, ""},
+		{[]Input{{"parent", "2"}, {"file a", "x"}, {"file b", "y"}}, "changed parent"},
+		{[]Input{{"parent", "1"}, {"file a", "x"}, {"file b", "z"}}, "changed file b"},
+		{[]Input{{"parent", "1"}, {"file a", "x"}, {"file b", "y"}, {"file c", ""}}, "new file c"},
+		{[]Input{{"parent", "1"}, {"file b", "y"}}, "removed file a"},
+	} {
+		if got := difference(old, c.now); got != c.want {
+			t.Errorf("%v: %q, want %q", c.now, got, c.want)
+		}
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	for _, c := range []struct {
+		entry layer.Entry
+		want  string
+	}{
+		{layer.Entry{Type: layer.TypeReg, Mode: 0o4755, UID: 1, GID: 2, Size: 3, ModTime: then}, "4755 1:2 3 sum"},
+		{layer.Entry{Type: layer.TypeDir, Mode: 0o755, ModTime: then}, "0755 0:0"},
+		{layer.Entry{Type: layer.TypeSymlink, Mode: 0o777, Linkname: "to"}, "0777 0:0 -> to"},
+		{layer.Entry{Type: layer.TypeChar, Mode: 0o600, Devmajor: 1, Devminor: 3}, "0600 0:0 type 3 1,3"},
+		{layer.Entry{Type: layer.TypeReg, Xattrs: map[string]string{"user.b": "2", "user.a": "\x00"}}, `0000 0:0 0 sum user.a="\x00" user.b="2"`},
+	} {
+		if got := describe(c.entry, "sum"); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// FuzzEntry reads cache entries that anything may have happened to.
+func FuzzEntry(f *testing.F) {
+	f.Add([]byte(`{"manifest":{"mediaType":"a/b","digest":"sha256:00","size":1}}` + "\n" + `["parent","x"]` + "\n" + `["instruction","y"]`))
+	f.Add([]byte("{}\n[1]"))
+	k := newKitchen(f, nil)
+	c := openCache(k.layout)
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, entry []byte) {
+		if err := os.WriteFile(filepath.Join(c.dir, "key"), entry, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if img, _, ok := c.image(t.Context(), "key"); ok && img == (*image.Image)(nil) {
+			t.Error("a hit without an image")
+		}
+		c.inputs("key")
+		c.whyMissed([]Input{{"parent", "x"}, {"instruction", "y"}})
+	})
+}

@@ -1,0 +1,307 @@
+package union
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"minidock.dev/minidock/layer"
+)
+
+// rounds is how many random stacks of layers are compared; -short does fewer.
+const rounds = 300
+
+// What a View shows is what the kernel shows: random layers are unpacked and
+// mounted as an overlay, and the two trees compared, with contents. The mounts
+// are in a mount namespace of a child process, and end with it.
+func TestKernelOverlay(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	n := uint64(rounds)
+	if testing.Short() {
+		n /= 10
+	}
+	for seed := range n {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			compareWithKernel(t, rand.New(rand.NewPCG(seed, 2)))
+		})
+	}
+}
+
+// isolated runs the test in a child that is root in a mount namespace of its
+// own, and in a user namespace too when the caller is not root. It returns true
+// in the child.
+func isolated(t *testing.T) bool {
+	t.Helper()
+	const marker = "UNION_TEST_ISOLATED"
+	if os.Getenv(marker) != "" {
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			t.Skipf("no private mounts: %v", err)
+		}
+		return true
+	}
+	args := []string{"-test.run=^" + t.Name() + "$", "-test.v"}
+	if testing.Short() {
+		args = append(args, "-test.short")
+	}
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), marker+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	switch {
+	case err != nil && len(out) == 0:
+		t.Skipf("no mount namespace: %v", err)
+	case err != nil:
+		t.Errorf("%v\n%s", err, out)
+	case strings.Contains(string(out), "--- SKIP"):
+		t.Skipf("%s", out)
+	}
+	return false
+}
+
+func compareWithKernel(t *testing.T, r *rand.Rand) {
+	m, _ := os.ReadFile("/proc/self/uid_map")
+	rootless := !strings.Contains(string(m), "4294967295")
+	var trees []*layer.Tree
+	var archives [][]byte
+	lower := []string{t.TempDir()} // overlay without an upper wants two layers
+	for range 1 + r.IntN(4) {
+		data, tree := randomLayer(t, r, New(trees...))
+		opt := layer.ApplyOptions{UserXattr: rootless, Squash: rootless, Lower: lower}
+		dir := t.TempDir()
+		if _, err := layer.Apply(t.Context(), dir, bytes.NewReader(data), opt); err != nil {
+			t.Fatal(err)
+		}
+		trees, archives, lower = append(trees, tree), append(archives, data), append([]string{dir}, lower...)
+	}
+	merged := mountOverlay(t, lower, rootless)
+	want, got := listKernel(t, merged), listView(t, New(trees...), archives)
+	if diff := cmp.Diff(want, got); diff != "" {
+		for i, tree := range trees {
+			t.Logf("layer %d: %s", i, strings.Join(listLayer(tree), ", "))
+		}
+		t.Errorf("- kernel + View\n%s", diff)
+	}
+}
+
+func mountOverlay(t *testing.T, lower []string, rootless bool) string {
+	t.Helper()
+	merged := t.TempDir()
+	data := "lowerdir=" + strings.Join(lower, ":")
+	if rootless {
+		data += ",userxattr"
+	}
+	if err := unix.Mount("overlay", merged, "overlay", unix.MS_RDONLY, data); err != nil {
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) {
+			t.Skipf("overlay cannot be mounted here (%s): %v", data, err)
+		}
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(merged, 0) })
+	return merged
+}
+
+// randomLayer makes an archive with few names, so that they meet often, and its
+// tree. Steps that no archive may contain are left out, and so are hard links
+// to files that are in no layer.
+func randomLayer(t *testing.T, r *rand.Rand, below *View) ([]byte, *layer.Tree) {
+	t.Helper()
+	var kept []step
+	for range r.IntN(14) {
+		next := randomStep(r)
+		data := pack(t, append(kept, next))
+		tree, err := layer.ReadTree(bytes.NewReader(data))
+		if err == nil && !dangling(New(append(below.layers, tree)...)) {
+			kept = append(kept, next)
+		}
+	}
+	data := pack(t, kept)
+	tree, err := layer.ReadTree(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, tree
+}
+
+// dangling reports whether v shows a hard link to nothing.
+func dangling(v *View) (found bool) {
+	v.Walk(func(e layer.Entry) error {
+		found = found || e.Type == layer.TypeLink
+		return nil
+	})
+	return found
+}
+
+// A step is a mark or an entry with its contents.
+type step struct {
+	whiteout, opaque string
+	entry            layer.Entry
+	content          string
+}
+
+func randomStep(r *rand.Rand) step {
+	name := func() string {
+		parts := make([]string, 1+r.IntN(3))
+		for i := range parts {
+			parts[i] = string(rune('a' + r.IntN(3)))
+		}
+		return strings.Join(parts, "/")
+	}
+	s := step{entry: layer.Entry{
+		Name:    name(),
+		Mode:    int64(r.IntN(0o10000)),
+		ModTime: time.Unix(r.Int64N(2e9), r.Int64N(1e9)),
+	}}
+	switch r.IntN(10) {
+	case 0, 1:
+		s.whiteout = name()
+	case 2:
+		s.opaque = name()
+	case 3:
+		s.entry.Type, s.entry.Linkname = layer.TypeLink, name()
+	case 4:
+		s.entry.Type, s.entry.Linkname, s.entry.Mode = layer.TypeSymlink, name(), 0o777
+	case 5:
+		s.entry.Type = layer.TypeFifo
+	case 6, 7:
+		s.entry.Type = layer.TypeDir
+	default:
+		s.entry.Type, s.content = layer.TypeReg, fmt.Sprint(r.Uint64())
+		s.entry.Size = int64(len(s.content))
+	}
+	return s
+}
+
+func pack(t *testing.T, steps []step) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := layer.NewWriter(&b)
+	defer w.Close()
+	for _, s := range steps {
+		var err error
+		switch {
+		case s.whiteout != "":
+			err = w.Whiteout(s.whiteout)
+		case s.opaque != "":
+			err = w.Opaque(s.opaque)
+		default:
+			err = w.WriteEntry(s.entry, strings.NewReader(s.content))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// line is one file, printed the same way for both sides.
+func line(e layer.Entry, content string) string {
+	if e.Type != layer.TypeSymlink {
+		e.Linkname = ""
+	}
+	return fmt.Sprintf("%s type %c mode %04o time %s link %q contents %q", e.Name, e.Type, e.Mode, e.ModTime.UTC().Format(time.RFC3339Nano), e.Linkname, content)
+}
+
+func listView(t *testing.T, v *View, archives [][]byte) (lines []string) {
+	v.Walk(func(e layer.Entry) error {
+		content := ""
+		if e.Type == layer.TypeReg {
+			i, name := v.Source(e.Name)
+			r, err := layer.Content(bytes.NewReader(archives[i]), name)
+			if err != nil {
+				t.Errorf("%s: %v", e.Name, err)
+				return nil
+			}
+			b, _ := io.ReadAll(r)
+			content = string(b)
+		}
+		lines = append(lines, line(e, content))
+		return nil
+	})
+	return lines
+}
+
+func listKernel(t *testing.T, root string) (lines []string) {
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if path == root || err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			// The kernel lists a whiteout in a directory that no layer below
+			// has, for it never makes one itself. Nothing is behind the name.
+			if errors.Is(err, unix.ENOENT) {
+				return nil
+			}
+			return err
+		}
+		e := layer.Entry{Mode: int64(st.Mode & 0o7777), ModTime: time.Unix(st.Mtim.Unix())}
+		e.Name, _ = filepath.Rel(root, path)
+		content := ""
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFDIR:
+			e.Type = layer.TypeDir
+		case unix.S_IFLNK:
+			e.Type = layer.TypeSymlink
+			e.Linkname, err = os.Readlink(path)
+		case unix.S_IFIFO:
+			e.Type = layer.TypeFifo
+		case unix.S_IFREG:
+			e.Type = layer.TypeReg
+			var b []byte
+			b, err = os.ReadFile(path)
+			content = string(b)
+		default:
+			err = fmt.Errorf("%s: unexpected mode %#o", path, st.Mode)
+		}
+		lines = append(lines, line(e, content))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// listLayer prints a layer for the message about a difference.
+func listLayer(tree *layer.Tree) (words []string) {
+	dirs := []string{"."}
+	tree.Walk(func(e layer.Entry) error {
+		words = append(words, fmt.Sprintf("%s %c %s", e.Name, e.Type, e.Linkname+e.LinkOf))
+		if e.IsDir() {
+			dirs = append(dirs, e.Name)
+		}
+		return nil
+	})
+	for _, dir := range dirs {
+		if tree.IsOpaque(dir) {
+			words = append(words, dir+"/*")
+		}
+		for _, base := range tree.Whiteouts(dir) {
+			words = append(words, "-"+filepath.Join(dir, base))
+		}
+	}
+	return words
+}
