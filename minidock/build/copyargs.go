@@ -102,33 +102,12 @@ func (s *stage) imageOf(ctx context.Context, in dockerfile.Instruction) (*image.
 func (s *stage) expandHeredocs(docs []dockerfile.Heredoc) ([]dockerfile.Heredoc, error) {
 	docs = slices.Clone(docs)
 	for i, h := range docs {
-		docs[i].Content = h.Body()
-		if !h.Expand {
-			continue
-		}
 		var err error
-		if docs[i].Content, err = s.expand(escapeQuotes(h.Body(), s.File.Escape)); err != nil {
+		if docs[i].Content, err = h.Expanded(s.env); err != nil {
 			return nil, err
 		}
 	}
 	return docs, nil
-}
-
-// escapeQuotes makes quotes ordinary characters: in a file they are part of the
-// text, and not of the Dockerfile's syntax.
-func escapeQuotes(text string, escape byte) string {
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == escape && i+1 < len(text):
-			b.WriteByte(c)
-			i++
-		case c == '"' || c == '\'':
-			b.WriteByte(escape)
-		}
-		b.WriteByte(text[i])
-	}
-	return b.String()
 }
 
 func (c *copying) parseFlags() error {

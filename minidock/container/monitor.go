@@ -112,19 +112,25 @@ func (m *monitor) main(ctx context.Context) {
 }
 
 // open takes possession of the container.
-func (m *monitor) open(ctx context.Context) error {
+func (m *monitor) open(ctx context.Context) (err error) {
 	dir := m.request.Dir
+	if m.lock, err = lockForStart(ctx, dir); err != nil {
+		return err
+	}
+	if m.c, err = load(dir); err != nil {
+		return err
+	}
 	self, err := namespace.Current()
 	if err != nil {
 		return err
 	}
 	root := filepath.Dir(filepath.Dir(dir))
-	m.store = Open(root, snapshot.Open(root, snapshot.Options{UserXattr: self.Rootless, Squash: self.Single}), self)
-	if m.lock, err = lockForStart(ctx, dir); err != nil {
-		return err
-	}
-	m.c, err = load(dir)
-	return err
+	m.store = Open(root, snapshot.Open(root, snapshot.Options{
+		UserXattr: self.Rootless,
+		Squash:    self.Single,
+		Volatile:  m.c.AutoRemove, // it is gone before anybody could miss what was not written
+	}), self)
+	return nil
 }
 
 // lockForStart takes the lock of a container, if need be as soon as the monitor of
@@ -175,6 +181,11 @@ func (m *monitor) live(ctx context.Context) error {
 // start does what has to be done before the container's command runs, and runs it.
 func (m *monitor) start(ctx context.Context) error {
 	c := m.c
+	if c.AutoRemove {
+		// When the monitor of its first run was killed there is the kernel's note
+		// that not all may be on disk. It is, unless the machine went down too.
+		os.RemoveAll(c.path("work/work/incompat"))
+	}
 	if err := m.store.snaps.Mount(ctx, c.Dir, c.Layers, true); err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ func unpack(ctx context.Context, dir string, in *reader, opt ApplyOptions) error
 		if err == nil {
 			err = t.apply(what, e, in.tar)
 		}
+		if err == nil && t.memory > maxMemory {
+			err = errTooManyNames
+		}
 		if err != nil {
 			return fmt.Errorf("unpack layer: %w", err)
 		}
@@ -184,6 +187,7 @@ func (t *target) mkdir(d *dir, base string, e Entry) error {
 		return err
 	}
 	child.attrs = &e
+	t.memory += e.memory()
 	return nil
 }
 

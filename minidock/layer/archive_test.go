@@ -184,6 +184,7 @@ var readings = []reading{
 	{"hard link to above", []string{"a link ../../etc/passwd"}, nil, `entry "a": hard link to "../../etc/passwd": unsafe path "../../etc/passwd"`},
 	{"hard link through a link", []string{"a -> ../..", "b link a/etc/passwd"}, nil, `entry "b": hard link`},
 	{"hard link to a directory", []string{"a/ dir", "b link a"}, nil, `entry "b": hard link`},
+	{"hard link of a directory to itself", []string{"a/ dir", "a link a"}, nil, `entry "a": hard link`},
 	{"hard link over the directory that holds the file", []string{"a/b file", "a link a/b"}, nil, `entry "a": hard link`},
 	{"through a file", []string{"a file", "a/b file"}, nil, `parent "a" is not a directory`},
 	{"through a fifo", []string{"a fifo", "a/b/c file"}, nil, `parent "a" is not a directory`},

@@ -100,7 +100,7 @@ func (d *differ) directory(fd int, name string, st *unix.Stat_t) error {
 			return err
 		}
 	}
-	return d.ctx.Err()
+	return nil
 }
 
 // directoryEntry writes the entry of an open directory and returns the value of
@@ -148,6 +148,9 @@ func readDir(f *os.File) ([]child, error) {
 
 // file packs one file, which is c in the directory dir and name in the layer.
 func (d *differ) file(dir int, name string, c child) error {
+	if err := d.ctx.Err(); err != nil {
+		return err
+	}
 	if c.stat.Mode&unix.S_IFMT == unix.S_IFDIR {
 		fd, err := openForReading(dir, c.name, unix.O_DIRECTORY)
 		if err != nil {
@@ -238,8 +241,10 @@ func (d *differ) xattrs(a attributes) (kept map[string]string, opaque string, er
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(names), "\x00"), "\x00") {
 		note, own := strings.CutPrefix(name, d.overlay)
 		switch {
-		case own && (note == "redirect" || note == "metacopy"):
-			return nil, "", fmt.Errorf("attribute %s: the overlay was mounted with %s, so this directory alone is not the change", name, map[string]string{"redirect": "redirect_dir=on", "metacopy": "metacopy=on"}[note])
+		case own && note == "redirect":
+			return nil, "", fmt.Errorf("attribute %s: the overlay was mounted with redirect_dir=on, so this directory alone is not the change", name)
+		case own && note == "metacopy":
+			return nil, "", fmt.Errorf("attribute %s: the overlay was mounted with metacopy=on, so this directory alone is not the change", name)
 		case own && note != "opaque" || !own && !keepXattr(name):
 			continue
 		}

@@ -61,8 +61,22 @@ func (e Entry) IsDir() bool { return e.Type == TypeDir }
 
 // implied is the directory that an archive leaves out when it holds a/b but no
 // a: the specification asks for 0755, root.
-func implied(name string) Entry {
-	return Entry{Name: name, Type: TypeDir, Mode: 0o755, ModTime: time.Unix(0, 0).UTC()}
+func implied() Entry {
+	return Entry{Type: TypeDir, Mode: 0o755, ModTime: time.Unix(0, 0).UTC()}
+}
+
+// maxMemory is how much the names of one layer may take in memory, in bytes: some
+// two million files. Compressed well, a thousand times as many fit into a blob
+// that looks harmless.
+const maxMemory = 1 << 30
+
+// memory is about what e takes when it is kept.
+func (e Entry) memory() int64 {
+	n := 512 + len(e.Name) + len(e.Linkname)
+	for name, value := range e.Xattrs {
+		n += len(name) + len(value)
+	}
+	return int64(n)
 }
 
 // clean brings the spellings of a name ("./a/", "/a", "a") to one. It looks at

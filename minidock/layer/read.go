@@ -113,9 +113,14 @@ func ReadTree(r io.Reader) (*Tree, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.index++
+		if t.index++; t.memory > maxMemory {
+			return nil, errTooManyNames
+		}
 	}
 }
+
+// errTooManyNames is the error for an archive whose names would fill the memory.
+var errTooManyNames = errors.New("its names take more than 1 GiB of memory")
 
 func (t *Tree) apply(what op, e Entry) error {
 	switch what {

@@ -32,6 +32,7 @@ type target struct {
 	root    *dir
 	open    []*dir            // with a descriptor, except the root
 	room    int64             // bytes of contents that may still come
+	memory  int64             // about what the directories take, in bytes
 	leftOut map[string]bool   // devices that could not be made
 	copies  map[string]copied // files of lower layers, by name
 	buf     []byte
@@ -44,7 +45,7 @@ type dir struct {
 	base     string
 	fd       int // O_PATH; -1 when it is not open
 	children map[string]*dir
-	attrs    *Entry // to be set by finish; nil for a directory that was there before
+	attrs    *Entry // to be set at the end; nil for a directory that was there before
 	opaque   bool
 }
 
@@ -54,7 +55,7 @@ func openTarget(ctx context.Context, name string, opt ApplyOptions) (*target, er
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	t := &target{ctx: ctx, opt: opt, room: opt.MaxSize, leftOut: map[string]bool{}, copies: map[string]copied{}, buf: make([]byte, 64<<10)}
-	root := implied(".")
+	root := implied()
 	t.root = &dir{t: t, fd: fd, attrs: &root}
 	return t, nil
 }
@@ -158,7 +159,7 @@ func (d *dir) down(base string, create bool) (next place, link string, err error
 	case errors.Is(err, fs.ErrNotExist) && create:
 		child, err = d.overwrite(base)
 		if err == nil {
-			e := implied(base)
+			e := implied()
 			child.attrs = &e
 		}
 	case errors.Is(err, errNotDir):
@@ -195,6 +196,7 @@ func (d *dir) adopt(base string) *dir {
 	}
 	child := &dir{t: d.t, parent: d, base: base, fd: -1}
 	d.children[base] = child
+	d.t.memory += 512
 	return child
 }
 

@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,27 +19,52 @@ import (
 // or marker hides only what lies in layers below, never a file of the same tree.
 // A Tree may be read by several goroutines while nobody adds to it.
 type Tree struct {
-	root  *node
-	index int // of the archive's entry that is being added
+	root   *node
+	index  int   // of the archive's entry that is being added
+	memory int64 // about what the tree takes, in bytes
 }
 
+// A node does not hold its whole name: of a path as deep as PATH_MAX allows, the
+// names of all directories together are a thousand times as long.
 type node struct {
-	entry    Entry
+	tree     *Tree
 	parent   *node // nil for the root
+	base     string
+	entry    Entry // without Name
+	index    int   // of the archive's entry with the contents
 	children map[string]*node
 	hidden   map[string]bool // whiteouts among the children
 	opaque   bool
-	index    int // of the archive's entry with the contents
+}
+
+// named returns the entry with its name.
+func (n *node) named() Entry {
+	e := n.entry
+	e.Name = n.name()
+	return e
+}
+
+func (n *node) name() string {
+	var bases []string
+	for ; n.parent != nil; n = n.parent {
+		bases = append(bases, n.base)
+	}
+	slices.Reverse(bases)
+	return cmp.Or(strings.Join(bases, "/"), ".")
 }
 
 // NewTree returns the tree of a layer that changes nothing.
-func NewTree() *Tree { return &Tree{root: &node{entry: implied(".")}} }
+func NewTree() *Tree {
+	t := new(Tree)
+	t.root = &node{tree: t, entry: implied()}
+	return t
+}
 
 // Lookup returns the entry of that very name ("/etc" and "etc" are one). It
 // follows no symbolic link, also not on the way.
 func (t *Tree) Lookup(name string) (Entry, bool) {
 	if n := t.find(name); n != nil {
-		return n.entry, true
+		return n.named(), true
 	}
 	return Entry{}, false
 }
@@ -52,7 +78,7 @@ func (t *Tree) ReadDir(dir string) []Entry {
 	}
 	entries := make([]Entry, 0, len(n.children))
 	for _, base := range slices.Sorted(maps.Keys(n.children)) {
-		entries = append(entries, n.children[base].entry)
+		entries = append(entries, n.children[base].named())
 	}
 	return entries
 }
@@ -88,7 +114,7 @@ func (t *Tree) Walk(visit func(Entry) error) error { return t.root.walk(visit) }
 func (n *node) walk(visit func(Entry) error) error {
 	for _, base := range slices.Sorted(maps.Keys(n.children)) {
 		child := n.children[base]
-		err := visit(child.entry)
+		err := visit(child.named())
 		if err == nil {
 			err = child.walk(visit)
 		} else if err == fs.SkipDir && child.entry.IsDir() {
@@ -129,7 +155,7 @@ func (t *Tree) Add(e Entry) error {
 		if !e.IsDir() {
 			return unsafe(e.Name, "the root of a layer must be a directory")
 		}
-		e.Name, t.root.entry = ".", e
+		e.Name, t.root.entry = "", e
 		return nil
 	}
 	dir, base := split(name)
@@ -137,54 +163,66 @@ func (t *Tree) Add(e Entry) error {
 	if err != nil {
 		return err
 	}
-	e.Name = path.Join(parent.entry.Name, base)
 	if e.Type != TypeLink {
 		parent.put(base, e, t.index)
 		return nil
 	}
-	file, index, err := t.link(e)
-	if err != nil {
+	if err := t.link(parent, base, e); err != nil {
 		return fmt.Errorf("entry %q: hard link to %q: %w", name, e.Linkname, err)
-	}
-	if file.LinkOf != e.Name { // else it links to itself
-		parent.put(base, file, index)
 	}
 	return nil
 }
 
-// link returns what the hard link e stands for: the file that it names, under
-// the name of e, and its index. A file that is not in this tree may be in a
-// layer below; then e stays a link.
-func (t *Tree) link(e Entry) (_ Entry, index int, err error) {
+// link adds a hard link: the file that it names, under another name. A file that
+// is not in this tree may be in a layer below; then the link stays one.
+func (t *Tree) link(parent *node, base string, e Entry) error {
 	linkname, err := clean(e.Linkname)
 	if err != nil {
-		return e, 0, err
+		return err
 	}
-	dir, base := split(linkname)
 	e.Linkname = linkname
-	parent, err := resolve(t.root, dir, false)
-	if errors.Is(err, fs.ErrNotExist) {
-		return e, 0, nil
-	}
-	if err != nil {
-		return e, 0, err
-	}
-	target := parent.(*node).children[base]
-	if target == nil {
-		return e, 0, nil
+	target, err := t.linked(linkname)
+	switch {
+	case err != nil:
+		return err
+	case target == nil:
+		parent.put(base, e, t.index)
+		return nil
+	case target.entry.IsDir():
+		return errors.New("it is a directory")
+	case target == parent.children[base]: // a link to itself
+		return nil
+	case target.within(parent.children[base]):
+		return errors.New("the link would replace the directory that it is in")
 	}
 	file := target.entry
-	switch {
-	case file.IsDir():
-		return e, 0, errors.New("it is a directory")
-	case strings.HasPrefix(file.Name, e.Name+"/"):
-		return e, 0, errors.New("the link would replace the directory that it is in")
-	}
 	if file.LinkOf == "" && file.Type != TypeLink {
-		file.LinkOf = file.Name
+		file.LinkOf = target.name()
 	}
-	file.Name = e.Name
-	return file, target.index, nil
+	parent.put(base, file, target.index)
+	return nil
+}
+
+// linked returns the node of that name, whose parents may be symbolic links, or
+// nil.
+func (t *Tree) linked(name string) (*node, error) {
+	dir, base := split(name)
+	parent, err := resolve(t.root, dir, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parent.(*node).children[base], nil
+}
+
+// within reports whether n is below dir, which may be nil.
+func (n *node) within(dir *node) bool {
+	for dir != nil && n != nil && n != dir {
+		n = n.parent
+	}
+	return dir != nil && n == dir
 }
 
 // AddWhiteout makes the tree hide name. A directory of that name in the tree
@@ -210,6 +248,7 @@ func (t *Tree) AddWhiteout(name string) error {
 		parent.hidden = make(map[string]bool)
 	}
 	parent.hidden[base] = true
+	t.memory += int64(len(base)) + 64
 	return nil
 }
 
@@ -229,6 +268,7 @@ func (t *Tree) AddOpaque(dir string) error {
 
 // put makes e the child of that name.
 func (n *node) put(base string, e Entry, index int) {
+	e.Name = ""
 	old := n.children[base]
 	if old != nil && old.entry.IsDir() && e.IsDir() {
 		old.entry = e
@@ -237,7 +277,8 @@ func (n *node) put(base string, e Entry, index int) {
 	if n.children == nil {
 		n.children = make(map[string]*node)
 	}
-	n.children[base] = &node{entry: e, parent: n, opaque: e.IsDir() && n.hidden[base], index: index}
+	n.children[base] = &node{tree: n.tree, parent: n, base: base, entry: e, index: index, opaque: e.IsDir() && n.hidden[base]}
+	n.tree.memory += e.memory()
 	delete(n.hidden, base)
 }
 
@@ -265,12 +306,12 @@ func (n *node) down(base string, create bool) (next place, link string, err erro
 	case child == nil && !create:
 		return nil, "", fs.ErrNotExist
 	case child == nil:
-		n.put(base, implied(path.Join(n.entry.Name, base)), 0)
+		n.put(base, implied(), 0)
 		return n.children[base], "", nil
 	case child.entry.Type == TypeSymlink:
 		return nil, child.entry.Linkname, nil
 	case !child.entry.IsDir():
-		return nil, "", notDir(child.entry.Name)
+		return nil, "", notDir(child.name())
 	}
 	return child, "", nil
 }

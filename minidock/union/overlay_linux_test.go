@@ -175,7 +175,9 @@ func randomStep(r *rand.Rand) step {
 	case 0, 1:
 		s.whiteout = name()
 	case 2:
-		s.opaque = name()
+		if s.opaque = name(); s.opaque == "a" {
+			s.opaque = "."
+		}
 	case 3:
 		s.entry.Type, s.entry.Linkname = layer.TypeLink, name()
 	case 4:
