@@ -9,10 +9,10 @@
 //
 // What is shared by the verbs:
 //
-//	cli.go       the root command, docker's texts for wrong usage, exit codes
-//	store.go     opens the image store, and on Linux layers and containers
-//	format.go    tables, --format templates, sizes and ages as docker prints them
-//	rootless.go  an ordinary user becomes root of a user namespace
+//	cli.go             the root command, docker's texts for wrong usage, exit codes
+//	store.go           opens the image store, and on Linux layers and containers
+//	format.go          tables, --format templates, sizes and ages as docker prints them
+//	rootless_linux.go  an ordinary user becomes root of a user namespace
 //
 // Texts and exit codes are docker's, those of the versions before 29 that most
 // articles show: 125 for a flag that does not exist, 1 for what the engine

@@ -131,6 +131,17 @@ func TestDanglingAndPrune(t *testing.T) {
 		t.Errorf("prune without -f and a no: %q", out)
 	}
 	validateAll(t, root)
+	for _, name := range []string{"run-killed", "index.json-young"} {
+		if err := os.Mkdir(filepath.Join(root, "tmp", name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.Geteuid() == 0 { // for others prune starts the program again, which is no test
+		ok(t, root, "system", "prune", "-f")
+		if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) != 1 || left[0].Name() != "index.json-young" {
+			t.Errorf("prune leaves %v in tmp", left)
+		}
+	}
 	if got := ok(t, root, "build", "-t", "x", dir); !strings.Contains(got, "Using cache") {
 		t.Errorf("prune took the cache of an image that is there:\n%s", got)
 	}

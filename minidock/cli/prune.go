@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -213,13 +214,15 @@ func (a *app) removeCacheEntries() error {
 	return nil
 }
 
-// removeTemporary deletes what killed commands have left in tmp. What is young
-// may belong to a command that still runs.
+// removeTemporary deletes what killed commands have left in tmp. Whoever makes
+// blobs, layers, RUN steps or containers holds the lock of the store, so those
+// are leftovers while we hold it alone; anything else may belong to a command
+// that still runs if it is young.
 func (a *app) removeTemporary(now time.Time) error {
 	entries, _ := os.ReadDir(a.images.TempDir())
 	for _, entry := range entries {
 		info, err := entry.Info()
-		if err != nil || now.Sub(info.ModTime()) < time.Hour {
+		if err != nil || (!madeUnderLock(entry.Name()) && now.Sub(info.ModTime()) < time.Hour) {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(a.images.TempDir(), entry.Name())); err != nil {
@@ -227,4 +230,9 @@ func (a *app) removeTemporary(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+func madeUnderLock(name string) bool {
+	kind, _, _ := strings.Cut(name, "-")
+	return slices.Contains([]string{"blob", "cache", "container", "layer", "run"}, kind)
 }

@@ -48,7 +48,12 @@ func (a *app) runStep(ctx context.Context, step build.RunStep, out io.Writer) (i
 	if err != nil {
 		return image.Layer{}, err
 	}
-	r := &runningStep{RunStep: step, dir: filepath.Join(a.root, "tmp", "run-"+step.ID), snaps: snaps, self: *a.me}
+	opt := snapshotOptions(*a.me)
+	opt.Volatile = true // mounted once, and Commit syncs what it keeps
+	r := &runningStep{
+		RunStep: step, dir: filepath.Join(a.root, "tmp", "run-"+step.ID),
+		snaps: snapshot.Open(a.root, opt), self: *a.me,
+	}
 	if err := a.unpack(ctx, step.Layers); err != nil {
 		return image.Layer{}, err
 	}
@@ -147,7 +152,7 @@ func (r *runningStep) commit(ctx context.Context, l *layout.Layout) (image.Layer
 	}
 	defer blob.Close()
 	archive := layer.NewWriter(blob)
-	if _, err := r.snaps.Commit(ctx, r.dir, archive); err != nil {
+	if _, err := r.snaps.Commit(ctx, r.dir, archive, r.Clamp); err != nil {
 		return image.Layer{}, err
 	}
 	name, size, err := blob.Commit(ctx)

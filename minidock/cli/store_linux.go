@@ -37,8 +37,13 @@ func (a *app) snapshots() (*snapshot.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.snaps = snapshot.Open(a.root, snapshot.Options{UserXattr: me.Rootless, Squash: me.Single})
+	a.snaps = snapshot.Open(a.root, snapshotOptions(me))
 	return a.snaps, nil
+}
+
+// snapshotOptions are those that depend on whose root this process is.
+func snapshotOptions(me namespace.Self) snapshot.Options {
+	return snapshot.Options{UserXattr: me.Rootless, Squash: me.Single}
 }
 
 // containers opens the containers.

@@ -125,7 +125,10 @@ func (a *Attach) relay(done <-chan struct{}) {
 		select {
 		case <-done:
 			return
-		case size := <-a.Resize:
+		case size, ok := <-a.Resize:
+			if !ok {
+				a.Resize = nil
+			}
 			a.wire.sendSize(size)
 		case sig, ok := <-a.Signals:
 			if !ok {

@@ -3,8 +3,11 @@
 package container
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -100,18 +103,27 @@ func BenchmarkList(b *testing.B) {
 	}
 }
 
-// BenchmarkOutput is the way of a container's output to the log and to a client.
+// BenchmarkOutput is the way of a container's output to the log, without and
+// with a client. The log is written to the disk in both cases.
 func BenchmarkOutput(b *testing.B) {
 	box := newBox(b)
-	const size = 256 << 20
-	b.SetBytes(size)
-	for b.Loop() {
-		c := box.create("yes 'a line of output as programs print them, of eighty characters or thereabouts' | head -c 268435456",
-			func(c *Config) { c.AutoRemove = true })
-		a := &Attach{Out: io.Discard}
-		box.must(box.Start(box.ctx, c, a))
-		if code, err := a.Wait(box.ctx); code != 0 || err != nil {
-			b.Fatal(code, err)
-		}
+	line := []byte("a line of output as programs print them, of eighty characters or thereabouts.\n")
+	text := bytes.Repeat(line, 128<<20/len(line))
+	box.must(os.WriteFile(filepath.Join(box.root, "layers", box.layer.Hex(), "text"), text, 0o644))
+	for name, a := range map[string]*Attach{"log": nil, "client": {Out: io.Discard}} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				c := box.create("cat /text", func(c *Config) { c.AutoRemove = true })
+				box.must(box.Start(box.ctx, c, a))
+				wait := func() (int, error) { return box.Wait(box.ctx, c) }
+				if a != nil {
+					wait = func() (int, error) { return a.Wait(box.ctx) }
+				}
+				if code, err := wait(); code != 0 || err != nil {
+					b.Fatal(code, err)
+				}
+			}
+		})
 	}
 }

@@ -247,6 +247,23 @@ func TestMonitorKilled(t *testing.T) {
 	b.checkGone(c)
 }
 
+// TestMonitorOfRemovableKilled: what `run --rm` leaves when its monitor is killed can
+// be started once more, although its upper directory was mounted as volatile.
+func TestMonitorOfRemovableKilled(t *testing.T) {
+	b := newBox(t)
+	c := b.start("sleep 1000", func(c *Config) { c.AutoRemove = true })
+	b.must(unix.Kill(b.monitorOf(c), unix.SIGKILL))
+	b.eventually("its end is noticed", func() bool { return b.state(c).Status == Exited })
+	if s := b.state(c); s.FinishedAt.Before(s.StartedAt) {
+		t.Errorf("state %+v", s)
+	}
+	now, err := b.Find(c.ID)
+	b.must(err)
+	b.must(b.Start(b.ctx, now, nil))
+	b.must(b.Stop(b.ctx, now, 0))
+	b.checkGone(c)
+}
+
 // TestMonitorStopped: rm -f works without the monitor's help.
 func TestMonitorStopped(t *testing.T) {
 	if testing.Short() {

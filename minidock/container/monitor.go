@@ -107,6 +107,7 @@ func (m *monitor) main(ctx context.Context) {
 	}
 	if err != nil {
 		m.fail(ctx, err)
+		return
 	}
 	m.conns.Wait()
 }
@@ -151,7 +152,7 @@ func lockForStart(ctx context.Context, dir string) (lock *os.File, err error) {
 		return nil, &NotFoundError{filepath.Base(dir)}
 	}
 	if err == nil && !done {
-		err = errLocked
+		err = errors.New("the monitor of the container's last run does not end")
 	}
 	return lock, err
 }
@@ -166,7 +167,7 @@ func (m *monitor) live(ctx context.Context) error {
 	}
 	m.hush()
 	ctx = context.Background()
-	m.conns.Go(m.serveStarter())
+	m.keepStarter()
 	m.conns.Go(func() { m.accept(ctx) })
 	m.streams.copy(m.log)
 

@@ -32,15 +32,14 @@ func (m *monitor) listen() error {
 	return nil
 }
 
-// serveStarter attaches the starter, or lets it go, and returns what reads the
-// input that it sends.
-func (m *monitor) serveStarter() (read func()) {
+// keepStarter attaches the starter, or lets it go.
+func (m *monitor) keepStarter() {
 	if !m.request.Attach {
 		m.starter.Close()
-		return func() {}
+		return
 	}
 	m.streams.add(m.starter)
-	return func() { m.streams.input(m.starter.wire, m.request.Stdin) }
+	m.conns.Go(func() { m.streams.input(m.starter.wire, m.request.Stdin) })
 }
 
 // accept serves connections until the listener is closed.
@@ -57,25 +56,29 @@ func (m *monitor) accept(ctx context.Context) {
 // serve answers the request of one connection.
 func (m *monitor) serve(ctx context.Context, w *wire) {
 	defer w.Close()
+	w.SetReadDeadline(time.Now().Add(patience)) // nobody keeps us alive by saying nothing
 	q, err := w.receiveRequest()
 	if err != nil {
 		return
 	}
-	switch q.Op {
-	case "attach":
+	w.SetReadDeadline(time.Time{})
+	switch {
+	case q.Op == "attach":
 		m.serveAttach(w, q)
-	case "exec":
+	case q.Op == "exec" && q.Exec != nil:
 		err = m.serveExec(ctx, w, q)
-	case "kill":
+	case q.Op == "kill":
 		err = m.serveKill(ctx, w, q)
-	case "stop":
+	case q.Op == "stop":
 		err = m.serveStop(ctx, w, q)
-	case "wait":
+	case q.Op == "wait":
 		m.serveWait(w)
 	default:
 		err = fmt.Errorf("unknown request %q", q.Op)
 	}
-	if err != nil {
+	// ESRCH: the process has ended. A connection that closes without an answer
+	// says the same.
+	if err != nil && !errors.Is(err, unix.ESRCH) {
 		f := failure{Message: err.Error()}
 		if start := (*sandbox.StartError)(nil); errors.As(err, &start) {
 			f.Code = start.Code

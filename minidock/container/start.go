@@ -59,6 +59,7 @@ func (s *Store) Start(ctx context.Context, c *Container, a *Attach) error {
 // Warm starts the monitor that the next Start will use. A process takes some
 // milliseconds to come to life; `run` calls Warm before it looks for the
 // image, and does both at once. A monitor that is not used ends with the caller.
+// Not for use while other goroutines call Start.
 func (s *Store) Warm(ctx context.Context) error {
 	w, err := spawn(ctx)
 	s.warm = w
@@ -103,7 +104,7 @@ func spawn(ctx context.Context) (*wire, error) {
 	}
 	attr := &os.ProcAttr{
 		Dir:   "/",
-		Env:   []string{},
+		Env:   []string{"GOMAXPROCS=2"}, // there may be a hundred of us, and many processors
 		Files: []*os.File{null, null, null, theirs},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	}

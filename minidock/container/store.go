@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -142,6 +143,15 @@ func (s *Store) inspect(id string) (*Container, error) {
 	if err == nil && c.Status == Running {
 		c.Status, c.Pid, c.ExitCode = Exited, 0, 128+int(unix.SIGKILL)
 		c.Error = "the monitor of the container was killed"
+		c.FinishedAt = c.lastSign()
 	}
 	return c, err
+}
+
+// lastSign is when a container whose end nobody has seen was last known to live.
+func (c *Container) lastSign() time.Time {
+	if log, err := os.Stat(c.LogPath()); err == nil && log.ModTime().After(c.StartedAt) {
+		return log.ModTime().UTC()
+	}
+	return c.StartedAt
 }

@@ -42,8 +42,9 @@ type streams struct {
 
 	copies sync.WaitGroup
 
-	mu      sync.Mutex // guards clients
+	mu      sync.Mutex // guards what follows
 	clients []*client
+	closed  bool // by sendExited
 }
 
 // newStreams makes pipes for a process, and returns its ends of them. With a
@@ -161,10 +162,14 @@ func (s *streams) attached() []*client {
 	return s.clients
 }
 
-// add attaches a client.
+// add attaches a client. If it comes too late, the end of its connection tells it.
 func (s *streams) add(c *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		c.Close()
+		return
+	}
 	s.clients = append(slices.Clip(s.clients), c) // a copy: attached has given the old one away
 }
 
@@ -197,6 +202,9 @@ func (s *streams) wait() { s.copies.Wait() }
 
 // sendExited tells the clients the exit code and lets them go.
 func (s *streams) sendExited(code int) {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	for _, c := range s.attached() {
 		if c.guest {
 			c.SetWriteDeadline(time.Now().Add(guestPatience))

@@ -33,6 +33,8 @@ const (
 // could open the file. It also bounds the directories one entry can ask for.
 const maxName = 4096
 
+var errLongName = errors.New("name is longer than 4096 bytes")
+
 // ErrUnsafePath is wrapped by the error for an entry that would reach outside
 // its layer, or whose name cannot mean a file of a layer. The error names it.
 var ErrUnsafePath = errors.New("unsafe path")
@@ -84,7 +86,7 @@ func (e Entry) memory() int64 {
 // depends on the symbolic links on the way, and is Apply's job.
 func clean(name string) (string, error) {
 	if len(name) > maxName {
-		return "", unsafe(name[:64]+"…", "name is longer than 4096 bytes")
+		return "", unsafe(name[:64]+"…", errLongName.Error())
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == ".." {

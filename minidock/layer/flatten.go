@@ -25,7 +25,7 @@ func flatten(ctx context.Context, dir string, in *reader, opt ApplyOptions) erro
 		return err
 	}
 	defer root.Close()
-	f := &flattener{ctx: ctx, root: root, room: opt.MaxSize, made: map[string]bool{}}
+	f := &flattener{ctx: ctx, root: root, room: opt.MaxSize, limit: opt.MaxSize, made: map[string]bool{}}
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -44,11 +44,11 @@ func flatten(ctx context.Context, dir string, in *reader, opt ApplyOptions) erro
 }
 
 type flattener struct {
-	ctx  context.Context
-	root *os.Root
-	room int64
-	made map[string]bool // by this layer, which its own whiteouts leave alone
-	dirs []Entry         // to get their modes and times at the end
+	ctx         context.Context
+	root        *os.Root
+	room, limit int64           // bytes of contents: that may still come, and in all
+	made        map[string]bool // by this layer, which its own whiteouts leave alone
+	dirs        []Entry         // to get their modes and times at the end
 }
 
 func (f *flattener) apply(what op, e Entry, content io.Reader) (err error) {
@@ -118,7 +118,7 @@ func (f *flattener) add(e Entry, content io.Reader) error {
 
 func (f *flattener) file(e Entry, content io.Reader) error {
 	if f.room -= e.Size; f.room < 0 {
-		return tooLarge(DefaultMaxSize)
+		return tooLarge(f.limit)
 	}
 	out, err := f.root.OpenFile(e.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -88,8 +88,19 @@ func (t *target) findLower(lower, name string) (at, verdict int, err error) {
 }
 
 func (t *target) isOpaque(fd int) bool {
-	value, err := fdAttributes(fd).get(overlayPrefix(t.opt.UserXattr) + "opaque")
+	return isOpaque(fdAttributes(fd), t.opt.UserXattr)
+}
+
+func isOpaque(a attributes, userXattr bool) bool {
+	value, err := a.get(overlayPrefix(userXattr) + "opaque")
 	return err == nil && string(value) == "y"
+}
+
+// HidesBelow reports whether the layer unpacked in dir hides all layers below it,
+// because its root is opaque. The kernel does not look at that mark on the root
+// of a layer, so whoever mounts dir must leave the layers below out.
+func HidesBelow(dir string, userXattr bool) bool {
+	return isOpaque(pathAttributes(dir), userXattr)
 }
 
 // copyFile copies one file with its attributes from the directory at.

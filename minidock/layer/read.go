@@ -114,7 +114,7 @@ func ReadTree(r io.Reader) (*Tree, error) {
 			return nil, err
 		}
 		if t.index++; t.memory > maxMemory {
-			return nil, errTooManyNames
+			return nil, fmt.Errorf("read layer archive: %w", errTooManyNames)
 		}
 	}
 }

@@ -30,8 +30,10 @@ type node struct {
 	tree     *Tree
 	parent   *node // nil for the root
 	base     string
-	entry    Entry // without Name
+	length   int   // of the whole name
+	entry    Entry // without Name and LinkOf
 	index    int   // of the archive's entry with the contents
+	linkOf   *node // the file of which this is a further name
 	children map[string]*node
 	hidden   map[string]bool // whiteouts among the children
 	opaque   bool
@@ -41,6 +43,9 @@ type node struct {
 func (n *node) named() Entry {
 	e := n.entry
 	e.Name = n.name()
+	if n.linkOf != nil {
+		e.LinkOf = n.linkOf.name()
+	}
 	return e
 }
 
@@ -163,12 +168,14 @@ func (t *Tree) Add(e Entry) error {
 	if err != nil {
 		return err
 	}
-	if e.Type != TypeLink {
-		parent.put(base, e, t.index)
+	if e.Type == TypeLink {
+		if err := t.link(parent, base, e); err != nil {
+			return fmt.Errorf("entry %q: hard link to %q: %w", name, e.Linkname, err)
+		}
 		return nil
 	}
-	if err := t.link(parent, base, e); err != nil {
-		return fmt.Errorf("entry %q: hard link to %q: %w", name, e.Linkname, err)
+	if _, err := parent.put(base, e, t.index); err != nil {
+		return fmt.Errorf("entry %q: %w", name, err)
 	}
 	return nil
 }
@@ -186,8 +193,8 @@ func (t *Tree) link(parent *node, base string, e Entry) error {
 	case err != nil:
 		return err
 	case target == nil:
-		parent.put(base, e, t.index)
-		return nil
+		_, err := parent.put(base, e, t.index)
+		return err
 	case target.entry.IsDir():
 		return errors.New("it is a directory")
 	case target == parent.children[base]: // a link to itself
@@ -195,12 +202,11 @@ func (t *Tree) link(parent *node, base string, e Entry) error {
 	case target.within(parent.children[base]):
 		return errors.New("the link would replace the directory that it is in")
 	}
-	file := target.entry
-	if file.LinkOf == "" && file.Type != TypeLink {
-		file.LinkOf = target.name()
+	n, err := parent.put(base, target.entry, target.index)
+	if err == nil && n.entry.Type != TypeLink {
+		n.linkOf = cmp.Or(target.linkOf, target)
 	}
-	parent.put(base, file, target.index)
-	return nil
+	return err
 }
 
 // linked returns the node of that name, whose parents may be symbolic links, or
@@ -266,20 +272,27 @@ func (t *Tree) AddOpaque(dir string) error {
 	return nil
 }
 
-// put makes e the child of that name.
-func (n *node) put(base string, e Entry, index int) {
-	e.Name = ""
-	old := n.children[base]
-	if old != nil && old.entry.IsDir() && e.IsDir() {
-		old.entry = e
-		return
+// put makes e the child of that name. Through symbolic links a name could become
+// longer than any the archive spells out, and without end.
+func (n *node) put(base string, e Entry, index int) (*node, error) {
+	e.Name, e.LinkOf = "", ""
+	child := n.children[base]
+	if child != nil && child.entry.IsDir() && e.IsDir() {
+		child.entry = e
+		return child, nil
 	}
+	child = &node{tree: n.tree, parent: n, base: base, length: n.length + 1 + len(base), entry: e, index: index}
+	if child.length > maxName {
+		return nil, errLongName
+	}
+	child.opaque = e.IsDir() && n.hidden[base]
 	if n.children == nil {
 		n.children = make(map[string]*node)
 	}
-	n.children[base] = &node{tree: n.tree, parent: n, base: base, entry: e, index: index, opaque: e.IsDir() && n.hidden[base]}
-	n.tree.memory += e.memory()
+	n.children[base] = child
+	n.tree.memory += e.memory() + int64(len(base))
 	delete(n.hidden, base)
+	return child, nil
 }
 
 // directory returns the directory dir for the sake of the entry name, and makes
@@ -306,8 +319,11 @@ func (n *node) down(base string, create bool) (next place, link string, err erro
 	case child == nil && !create:
 		return nil, "", fs.ErrNotExist
 	case child == nil:
-		n.put(base, implied(), 0)
-		return n.children[base], "", nil
+		child, err = n.put(base, implied(), 0)
+		if err != nil {
+			return nil, "", err
+		}
+		return child, "", nil
 	case child.entry.Type == TypeSymlink:
 		return nil, child.entry.Linkname, nil
 	case !child.entry.IsDir():

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -168,5 +170,32 @@ func TestContent(t *testing.T) {
 				t.Errorf("%q: %q, %v", name, b, err)
 			}
 		}
+	}
+}
+
+// Hostile archives: names whose sum is much longer than the archive, and names
+// that get longer and longer by way of symbolic links.
+func TestReadTreeGrowth(t *testing.T) {
+	deep := strings.Repeat("d/", maxName/2-2)
+	lines := []string{deep + "f file"}
+	for i := range 50 {
+		lines = append(lines, deep+strconv.Itoa(i)+" link "+deep+"f")
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	tree, err := ReadTree(bytes.NewReader(rawTar(t, lines...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 4<<20 {
+		t.Errorf("the tree takes %d bytes", grown)
+	}
+	runtime.KeepAlive(tree)
+
+	_, err = ReadTree(bytes.NewReader(rawTar(t, deep+"x file", "s -> "+deep, "s/"+deep+"y file")))
+	if err == nil || !strings.Contains(err.Error(), "longer than 4096 bytes") {
+		t.Errorf("a name twice as long as any may be: %v", err)
 	}
 }

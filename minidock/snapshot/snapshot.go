@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/layer"
@@ -66,6 +67,11 @@ func (s *Store) Lower(layers []oci.DiffID, init bool) ([]string, error) {
 		if path := s.Path(id); !slices.Contains(lower, path) {
 			lower = append(lower, path)
 		}
+		// A layer whose root is opaque hides all below it. The kernel does not
+		// look for that mark on a root.
+		if layer.HidesBelow(s.Path(id), s.opt.UserXattr) {
+			break
+		}
 	}
 	if lower == nil {
 		return []string{s.layer(emptyName)}, os.MkdirAll(s.layer(emptyName), 0o755)
@@ -80,16 +86,19 @@ func (s *Store) Unmount(ctx context.Context, dir string) error {
 
 // Commit makes a layer of what was changed. It writes the changes to w, closes w
 // (also after an error), and moves dir/upper to layers/, unless an equal layer is
-// there. The snapshot must not be mounted, and cannot be again; Remove takes the
-// rest.
-func (s *Store) Commit(ctx context.Context, dir string, w *layer.Writer) (oci.DiffID, error) {
+// there. With clamp, no file in the archive is younger, and nothing is moved. The snapshot must not be
+// mounted, and cannot be again; Remove takes the rest.
+func (s *Store) Commit(ctx context.Context, dir string, w *layer.Writer, clamp *time.Time) (oci.DiffID, error) {
 	upper := filepath.Join(dir, upperName)
 	ctx = explain.Step(ctx, "commit %s as a layer", upper)
-	err := layer.Diff(ctx, w, upper, layer.DiffOptions{UserXattr: s.opt.UserXattr})
+	err := layer.Diff(ctx, w, upper, layer.DiffOptions{UserXattr: s.opt.UserXattr, Clamp: clamp})
 	if err := errors.Join(err, w.Close()); err != nil {
 		return "", fmt.Errorf("commit %s: %w", dir, err)
 	}
 	id := w.DiffID()
+	if clamp != nil {
+		return id, nil // the files here have other times than the layer
+	}
 	if err := s.adopt(ctx, upper, id); err != nil {
 		return "", fmt.Errorf("commit %s: %w", dir, err)
 	}

@@ -80,7 +80,7 @@ func TestCommit(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		id, err = s.Commit(ctx, dir, layer.NewWriter(&made))
+		id, err = s.Commit(ctx, dir, layer.NewWriter(&made), nil)
 		return errors.Join(err, s.Remove(ctx, dir))
 	})
 	if left, _ := os.ReadDir(dir); len(left) != 0 {
@@ -131,7 +131,7 @@ func TestVolatile(t *testing.T) {
 		if s.Mount(ctx, dir, nil, false) == nil {
 			t.Error("mounted a second time: it was not volatile")
 		}
-		id, err := s.Commit(ctx, dir, layer.NewWriter(io.Discard))
+		id, err := s.Commit(ctx, dir, layer.NewWriter(io.Discard), nil)
 		if diff := cmp.Diff(map[string]string{"a": "a"}, tree(t, s.Path(id))); diff != "" {
 			t.Error(diff)
 		}
@@ -159,7 +159,7 @@ func TestCommitTheSameTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		id, err := s.Commit(t.Context(), dir, layer.NewWriter(io.Discard))
+		id, err := s.Commit(t.Context(), dir, layer.NewWriter(io.Discard), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

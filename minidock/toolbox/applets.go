@@ -63,7 +63,7 @@ func applets() []named {
 		{"stat", stat},
 		{"sync", syncDisks},
 		{"tail", tail},
-		{"tar", uroot},
+		{"tar", tarball},
 		{"tee", tee},
 		{"test", builtin},
 		{"touch", touch},

@@ -25,8 +25,9 @@
 // stopping a container whose first process is `sleep` takes the whole grace
 // period in docker and here.
 //
-// What it does not do: job control, the options that few people type, locales,
-// and signal traps that interrupt `wait`. Everything but this page needs Linux.
+// What it does not do: job control ($! is no process ID), the options that few
+// people type, locales, and signal traps that interrupt `wait`. Everything but
+// this page needs Linux.
 //
 // Shell language: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/V3_chap02.html
 //

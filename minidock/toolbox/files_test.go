@@ -3,8 +3,10 @@
 package toolbox
 
 import (
+	"archive/tar"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,6 +109,58 @@ func TestCopyAndMove(t *testing.T) {
 	}
 	if content, _ := os.ReadFile("into/a"); string(content) != "A" {
 		t.Error("cp of a file to itself has emptied it")
+	}
+}
+
+func TestArchives(t *testing.T) {
+	files(t, map[string]string{"tree/a": "A", "tree/sub/b": "B"})
+	do(t, "ln -s a tree/link")
+	do(t, "chmod 750 tree/a")
+	do(t, "tar czf t.tgz tree")
+	if got := do(t, "tar tf t.tgz"); got != "tree/\ntree/a\ntree/link\ntree/sub/\ntree/sub/b\n" {
+		t.Errorf("tar tf prints %q", got)
+	}
+	do(t, "mkdir out")
+	do(t, "tar -x -f t.tgz")
+	do(t, "rm -rf tree")
+	do(t, "tar -xf t.tgz")
+	if info, err := os.Stat("tree/link"); err != nil || info.Mode().Perm() != 0o750 {
+		t.Errorf("tree/link after tar x: %v, %v", info, err)
+	}
+	do(t, "gzip tree/sub/b")
+	do(t, "gunzip tree/sub/b.gz")
+	if got := do(t, "cat tree/sub/b"); got != "B" {
+		t.Errorf("after gzip and gunzip: %q", got)
+	}
+}
+
+// TestHostileArchive must not write outside the directory.
+func TestHostileArchive(t *testing.T) {
+	home := t.TempDir()
+	for name, header := range map[string][]tar.Header{
+		"dots": {{Name: "../escaped", Typeflag: tar.TypeReg}},
+		"link": {{Name: "up", Typeflag: tar.TypeSymlink, Linkname: ".."}, {Name: "up/escaped", Typeflag: tar.TypeReg}},
+	} {
+		t.Chdir(home) // back from where -C went
+		file, err := os.Create(name + ".tar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := tar.NewWriter(file)
+		for _, h := range header {
+			if err := w.WriteHeader(&h); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.Close()
+		file.Close()
+		dir := t.TempDir()
+		if _, stderr, code := run(t, "", "tar", "xf", name+".tar", "-C", dir); code == 0 || stderr == "" {
+			t.Errorf("%s: code %d, %q", name, code, stderr)
+		}
+		if exists(filepath.Join(dir, "..", "escaped")) {
+			t.Errorf("%s: a file was written outside", name)
+		}
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/u-root/u-root/pkg/core/gzip"
 	"github.com/u-root/u-root/pkg/core/mktemp"
 	"github.com/u-root/u-root/pkg/core/shasum"
-	"github.com/u-root/u-root/pkg/core/tar"
 	"github.com/u-root/u-root/pkg/core/xargs"
 )
 
@@ -38,8 +37,6 @@ func urootCommand(name string, args []string) (core.Command, []string) {
 		return gzip.New(name), append([]string{name}, args...)
 	case "mktemp":
 		return mktemp.New(), args
-	case "tar":
-		return tar.New(), tarFlags(args)
 	case "xargs":
 		return xargs.New(), args
 	}
@@ -50,15 +47,6 @@ func urootCommand(name string, args []string) (core.Command, []string) {
 func findPath(args []string) []string {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		args = append([]string{"."}, args...)
-	}
-	return args
-}
-
-// tarFlags puts the dash before `tar xf a.tar`, which people have left out
-// since 1979.
-func tarFlags(args []string) []string {
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		args = append([]string{"-" + args[0]}, args[1:]...)
 	}
 	return args
 }

@@ -106,6 +106,12 @@ func compareWithKernel(t *testing.T, r *rand.Rand) {
 func mountOverlay(t *testing.T, lower []string, rootless bool) string {
 	t.Helper()
 	merged := t.TempDir()
+	for i, dir := range lower[:len(lower)-1] {
+		if layer.HidesBelow(dir, rootless) {
+			lower = append(lower[:i+1:i+1], lower[len(lower)-1]) // the empty one
+			break
+		}
+	}
 	data := "lowerdir=" + strings.Join(lower, ":")
 	if rootless {
 		data += ",userxattr"
