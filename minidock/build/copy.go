@@ -105,6 +105,7 @@ func (c *copying) pick(ctx context.Context) error {
 		c.picks = append(c.picks, pick{name: h.Name, files: []layer.Entry{e}, text: &h.Content})
 	}
 	if len(c.paths)+len(c.inline) > 1 && !c.intoDirectory() {
+		//lint:ignore ST1005 docker's text
 		return fmt.Errorf("When using %s with more than one source file, the destination must be a directory and end with a /", c.in.Name)
 	}
 	return nil

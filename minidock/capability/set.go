@@ -11,9 +11,12 @@ import (
 // <linux/capability.h>, which is also how /proc/<pid>/status shows them.
 type Set uint64
 
-// names returns all capabilities in the order of their numbers, without "CAP_".
-func names() [41]string {
-	return [41]string{
+// count is how many capabilities this package knows.
+const count = 41
+
+// names returns them in the order of their numbers, without "CAP_".
+func names() [count]string {
+	return [count]string{
 		"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
 		"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
 		"SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
@@ -29,7 +32,7 @@ func names() [41]string {
 func Default() Set { return 0xa80425fb }
 
 // All is every capability that this package knows.
-func All() Set { return 1<<len(names()) - 1 }
+func All() Set { return 1<<count - 1 }
 
 // Has reports whether the capability with this number is in s.
 func (s Set) Has(number int) bool { return s&(1<<number) != 0 }

@@ -83,6 +83,7 @@ func checkBinds(binds []Bind) error {
 		case !filepath.IsAbs(b.Source):
 			return fmt.Errorf("bind source %q is not an absolute path", b.Source)
 		case seen[target]:
+			//lint:ignore ST1005 docker's text
 			return fmt.Errorf("Duplicate mount point: %s", target)
 		}
 		seen[target] = true

@@ -40,6 +40,7 @@ func checkName(name string) error {
 		ok = ok && (letter || i > 0 && strings.IndexByte("_.-", c) >= 0)
 	}
 	if !ok {
+		//lint:ignore ST1005 docker's text
 		return fmt.Errorf("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name)
 	}
 	return nil

@@ -58,9 +58,3 @@ func rootless(t *testing.T) bool {
 func options(t *testing.T) ApplyOptions {
 	return ApplyOptions{UserXattr: rootless(t), Squash: rootless(t)}
 }
-
-// open is the umask that lets every mode through: tests make files too.
-func openUmask(t *testing.T) {
-	old := syscall.Umask(0)
-	t.Cleanup(func() { syscall.Umask(old) })
-}
