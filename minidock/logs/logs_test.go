@@ -195,13 +195,18 @@ func TestFollow(t *testing.T) {
 	const each = 500
 	ended := make(chan struct{})
 	got := map[string]int{}
+	started := make(chan struct{}) // the tail has been read, before there is more
 	finished := make(chan error)
 	go func() {
 		finished <- Read(context.Background(), path, Options{Tail: 1, Follow: true}, ended, func(e Entry) error {
+			if len(got) == 0 {
+				close(started)
+			}
 			got[e.Stream+" "+e.Log]++
 			return nil
 		})
 	}()
+	<-started
 	var writers sync.WaitGroup
 	for _, name := range []string{"stdout", "stderr"} {
 		writers.Go(func() {

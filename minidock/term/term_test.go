@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ func newPTY(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	ctx := explain.With(context.Background(), func(e explain.Event) { t.Log(e) })
 	master, slave, err := term.NewPTY(ctx)
-	if os.IsPermission(err) {
+	if errors.Is(err, fs.ErrPermission) {
 		t.Skipf("needs a /dev/pts whose ptmx everybody may open (mount option ptmxmode=0666): %v", err)
 	}
 	if err != nil {
