@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,6 +46,28 @@ func TestLinks(t *testing.T) {
 	}
 	if checked == 0 {
 		t.Error("no link was checked")
+	}
+}
+
+// TestDependencies: docs/DEPENDENCIES.md gives a reason for every module that
+// go.mod requires directly, and for none else.
+func TestDependencies(t *testing.T) {
+	var lists [2][]string
+	for n, source := range []struct{ file, line string }{
+		{"../go.mod", `(?m)^\t(\S+) v\S+$`},
+		{"../docs/DEPENDENCIES.md", `(?m)^\| (\S+\.\S+/\S+) \|`},
+	} {
+		text, err := os.ReadFile(source.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile(source.line).FindAllStringSubmatch(string(text), -1) {
+			lists[n] = append(lists[n], found[1])
+		}
+		slices.Sort(lists[n])
+	}
+	if !slices.Equal(lists[0], lists[1]) {
+		t.Errorf("go.mod requires\n%q\nand docs/DEPENDENCIES.md explains\n%q", lists[0], lists[1])
 	}
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +14,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layout"
 )
 
 // TestScripts runs the scenarios of testdata/script. Each is a story in the
@@ -154,7 +159,31 @@ func checkLeftovers(t *testing.T, env *testscript.Env, store string) {
 	for _, what := range left {
 		t.Errorf("%s: left behind: %s", filepath.Base(env.WorkDir), what)
 	}
+	if err := validateStore(store); err != nil {
+		t.Errorf("%s: %v", filepath.Base(env.WorkDir), err)
+	}
 	removeStore(t, env, store)
+}
+
+// validateStore checks everything about every image that a scenario has left.
+func validateStore(store string) error {
+	if _, err := os.Stat(filepath.Join(store, "index.json")); err != nil {
+		return nil // the scenario made no image
+	}
+	ctx := context.Background()
+	images, err := layout.Open(ctx, store)
+	if err != nil {
+		return err
+	}
+	entries, err := images.Entries()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		errs = append(errs, image.Validate(ctx, images, entry.Descriptor))
+	}
+	return errors.Join(errs...)
 }
 
 // holders lists the processes that have the store in their mount table, their

@@ -179,7 +179,7 @@ func (a *app) prepare(cmd *cobra.Command) error {
 	switch a.explain {
 	case "":
 	case "text":
-		ctx = explain.With(ctx, explain.Text(a.Err))
+		ctx = explain.With(ctx, explainTo(a.Err))
 	case "json":
 		ctx = explain.With(ctx, explain.JSON(a.Err))
 	default:

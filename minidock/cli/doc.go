@@ -11,6 +11,7 @@
 //
 //	cli.go             the root command, docker's texts for wrong usage, exit codes
 //	store.go           opens the image store, and on Linux layers and containers
+//	color.go           what stands out on a terminal
 //	format.go          tables, --format templates, sizes and ages as docker prints them
 //	rootless_linux.go  an ordinary user becomes root of a user namespace
 //

@@ -41,8 +41,10 @@ func (a *app) doctorCommand() *cobra.Command {
 // report prints the findings; the exit code tells whether containers work.
 func (a *app) report(findings []finding) error {
 	sick := false
+	c := colorsFor(a.Out)
+	paint := map[string]func(...any) string{good: c.good, note: c.note, bad: c.bad}
 	for _, f := range findings {
-		fmt.Fprintf(a.Out, "%-3s %-17s %s\n", f.verdict, f.what, f.text)
+		fmt.Fprintf(a.Out, "%s %-17s %s\n", paint[f.verdict](fmt.Sprintf("%-3s", f.verdict)), f.what, f.text)
 		sick = sick || f.verdict == bad
 	}
 	if sick {

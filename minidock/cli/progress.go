@@ -25,6 +25,7 @@ type classic struct {
 	out    io.Writer
 	step   int // the one that runs
 	resume int // the step at which another process stopped printing
+	paint  func(...any) string
 }
 
 // resumeVariable is the environment variable that holds resume.
@@ -32,9 +33,9 @@ const resumeVariable = "MINIDOCK_BUILD_RESUME"
 
 func (a *app) progress(s *source, opt building) *classic {
 	if opt.quiet || opt.progress == "quiet" {
-		return &classic{out: io.Discard}
+		return &classic{out: io.Discard, paint: fmt.Sprint}
 	}
-	c := &classic{out: a.Out}
+	c := &classic{out: a.Out, paint: colorsFor(a.Out).step}
 	c.resume, _ = strconv.Atoi(os.Getenv(resumeVariable))
 	if c.resume == 0 {
 		fmt.Fprintf(c.out, "Sending build context to Docker daemon  %s\n", contextSize(s))
@@ -45,7 +46,7 @@ func (a *app) progress(s *source, opt building) *classic {
 func (c *classic) Step(n, total int, text string) io.Writer {
 	c.step = n
 	if n > c.resume {
-		fmt.Fprintf(c.out, "Step %d/%d : %s\n", n, total, text)
+		fmt.Fprintln(c.out, c.paint(fmt.Sprintf("Step %d/%d : %s", n, total, text)))
 	}
 	return c.out
 }

@@ -113,6 +113,11 @@ func TestList(t *testing.T) {
 	tag(t, l, "old:1", mid) // the old one dangles now
 	d, _ := docker(t, l)    // it does not say how old it is
 	tag(t, l, "docker:1", d)
+	ageless, err := image.Scratch(oci.Platform{OS: "linux", Architecture: "amd64"}).WithConfig(func(*oci.ImageConfig) {}, &oci.History{CreatedBy: "CMD"}).Save(t.Context(), l, image.SaveOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tag(t, l, "ageless:1", ageless) // neither does this one
 
 	found, err := image.List(t.Context(), l)
 	if err != nil {
@@ -122,7 +127,7 @@ func TestList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := [][]string{{"new:1"}, {"also:1", "mid:1", "old:1"}, nil, {"docker:1"}}
+	want := [][]string{{"new:1"}, {"also:1", "mid:1", "old:1"}, nil, {"ageless:1"}, {"docker:1"}}
 	var got, short [][]string
 	for n, f := range found {
 		got = append(got, f.Names)

@@ -99,13 +99,21 @@ func Summaries(ctx context.Context, l *layout.Layout) ([]*Summary, error) {
 
 // remembered returns what index.json itself says of an image, if it is enough.
 func remembered(d oci.Descriptor) (*Summary, bool) {
-	id, idErr := digest.Parse(d.Annotations[oci.ConfigAnnotation])
-	created, timeErr := time.Parse(time.RFC3339Nano, d.Annotations[oci.AnnotationCreated])
+	id, err := digest.Parse(d.Annotations[oci.ConfigAnnotation])
 	size, ok := parseSize(d.Annotations[oci.SizeAnnotation])
-	if idErr != nil || timeErr != nil || !ok {
+	if err != nil || !ok {
 		return nil, false
 	}
-	return &Summary{ID: id, Descriptor: d, Created: &created, Size: size}, true
+	s := &Summary{ID: id, Descriptor: d, Size: size}
+	// An image may say no time, and then there is none to remember.
+	if text := d.Annotations[oci.AnnotationCreated]; text != "" {
+		created, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			return nil, false
+		}
+		s.Created = &created
+	}
+	return s, true
 }
 
 func summarize(ctx context.Context, l *layout.Layout, f *Found) *Summary {

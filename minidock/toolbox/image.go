@@ -19,8 +19,8 @@ import (
 )
 
 // Image makes the image tiny:latest from the running executable, tags it and
-// returns it. Nothing in it depends on the clock: one executable always makes
-// one image ID.
+// returns it. It is as old as the executable, whatever the clock says: one
+// executable always makes one image ID.
 func Image(ctx context.Context, l *layout.Layout) (*image.Found, error) {
 	ctx = explain.Step(ctx, "make the image tiny from this executable")
 	release, err := l.Lock(ctx)
@@ -28,14 +28,13 @@ func Image(ctx context.Context, l *layout.Layout) (*image.Found, error) {
 		return nil, err
 	}
 	defer release()
-	made, err := makeLayer(ctx, l)
+	made, built, err := makeLayer(ctx, l)
 	if err != nil {
 		return nil, fmt.Errorf("make image tiny: %w", err)
 	}
-	epoch := time.Unix(0, 0).UTC()
 	img := image.Scratch(oci.Platform{OS: "linux", Architecture: runtime.GOARCH}).
-		Append(made, oci.History{Created: &epoch, CreatedBy: "minidock toolbox"}).
-		WithConfig(configure, &oci.History{Created: &epoch, CreatedBy: `CMD ["sh"]`, EmptyLayer: true})
+		Append(made, oci.History{Created: &built, CreatedBy: "minidock toolbox"}).
+		WithConfig(configure, &oci.History{Created: &built, CreatedBy: `CMD ["sh"]`, EmptyLayer: true})
 	saved, err := img.Save(ctx, l, image.SaveOptions{})
 	if err != nil {
 		return nil, err
@@ -53,36 +52,36 @@ func configure(c *oci.ImageConfig) {
 }
 
 // makeLayer streams the layer's archive into the store: it is written once and
-// hashed while it is written.
-func makeLayer(ctx context.Context, l *layout.Layout) (image.Layer, error) {
+// hashed while it is written. built is when the executable was.
+func makeLayer(ctx context.Context, l *layout.Layout) (made image.Layer, built time.Time, err error) {
 	// The kernel's name of the running file, which is right even when the path
 	// that it was started from holds a newer one by now.
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
-		return image.Layer{}, err
+		return made, built, err
 	}
 	defer self.Close()
 	info, err := self.Stat()
 	if err != nil {
-		return image.Layer{}, err
+		return made, built, err
 	}
 	blob, err := l.Blobs().Create(ctx)
 	if err != nil {
-		return image.Layer{}, err
+		return made, built, err
 	}
 	defer blob.Close()
 	archive := layer.NewWriter(blob)
 	if err := writeFiles(archive, self, info.Size()); err != nil {
-		return image.Layer{}, err
+		return made, built, err
 	}
 	if err := archive.Close(); err != nil {
-		return image.Layer{}, err
+		return made, built, err
 	}
 	name, size, err := blob.Commit(ctx)
 	if err != nil {
-		return image.Layer{}, err
+		return made, built, err
 	}
-	return image.NewLayer(archive, name, size), nil
+	return image.NewLayer(archive, name, size), info.ModTime().UTC().Truncate(time.Second), nil
 }
 
 // writeFiles writes the whole root file system, in the order of an archive:

@@ -4,6 +4,7 @@ package toolbox
 
 import (
 	"testing"
+	"time"
 
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
@@ -32,6 +33,9 @@ func TestImage(t *testing.T) {
 	}
 	if len(first.Names) != 1 || first.Names[0] != "tiny:latest" {
 		t.Errorf("names are %v", first.Names)
+	}
+	if first.Config.Created == nil || time.Since(*first.Config.Created) < 0 {
+		t.Errorf("created is %v, not when the executable was built", first.Config.Created)
 	}
 	checkTree(t, l, first)
 }

@@ -148,12 +148,12 @@ func TestPrompt(t *testing.T) {
 		{"echo -$i-; done\r", "-a-\r\n-b-\r\n"},
 		{"unfinished \x03", "^C\r\n"},
 		{"while true; do true; done\r", "done\r\n"},
-		{"\x03", "^C\r\n"},
+		{"\x03", "^C"},
 		{"sleep 100\r", "100\r\n"},
-		{"\x03", "^C\r\n"},
+		{"\x03", "^C"},
 		{"fi\r", "sh: "},
 		{"\x1b[A\x1b[A\r", "sleep 100\r\n"}, // two lines up
-		{"\x03", "^C\r\n"},
+		{"\x03", "^C"},
 		{"false; exit\r", "exit\r\n"},
 	} {
 		terminal.send(t, step.typed)
