@@ -60,7 +60,7 @@ func commands(t *testing.T) string {
 	binary := os.Getenv("MINIDOCK_TEST_BINARY")
 	if binary == "" {
 		binary = filepath.Join(dir, "minidock")
-		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
+		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", binary, ".")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("go build: %v\n%s", err, out)

@@ -68,8 +68,8 @@ func newStreams(tty, stdin bool) (*streams, sandbox.Stdio, error) {
 	return s, child, nil
 }
 
-func closeStdio(io sandbox.Stdio) {
-	for _, f := range []*os.File{io.In, io.Out, io.Err} {
+func closeStdio(files sandbox.Stdio) {
+	for _, f := range []*os.File{files.In, files.Out, files.Err} {
 		f.Close() // of nil it is an error, and nothing else
 	}
 }
@@ -243,8 +243,7 @@ func (s *streams) input(w *wire, owner bool) {
 	}
 }
 
-// write gives input to the process. It waits while the process does not read,
-// until then or until its input is closed.
+// write gives input to the process, and waits until it reads or its input is closed.
 func (s *streams) write(b []byte) {
 	if s.stdin != nil {
 		s.stdin.Write(b) // a process that has closed its input does not want it
