@@ -173,7 +173,7 @@ func (b *builder) findBase(ctx context.Context, name string) (*image.Found, erro
 	if b.Base == nil {
 		return nil, fmt.Errorf("find image %q: there is nowhere to look", name)
 	}
-	return b.Base(explain.Step(ctx, "find image %s", name), name)
+	return b.Base(ctx, name)
 }
 
 // unconsumed is the warning about --build-arg values that no ARG asked for,

@@ -101,7 +101,7 @@ func (c *cache) read(k Key, all bool) (record, []Input, error) {
 // put remembers a step. The image must be in the store already: an entry that
 // reached the disk must not promise what did not.
 func (c *cache) put(ctx context.Context, k Key, r record, inputs []Input) error {
-	explain.Step(ctx, "remember step %s", k)
+	explain.Step(ctx, "remember the result as cache entry %s", k)
 	if err := c.write(k, r, inputs); err != nil {
 		return fmt.Errorf("write cache entry %s: %w", k, err)
 	}

@@ -153,7 +153,7 @@ func (c *copying) layer(ctx context.Context) (image.Layer, error) {
 	if err := c.place(d, who); err != nil {
 		return image.Layer{}, err
 	}
-	return c.stage.writeLayer(ctx, d, c.source)
+	return image.WriteLayer(ctx, c.stage.Layout, func(w *layer.Writer) error { return d.write(ctx, w, c.source) })
 }
 
 // newest is the time of the youngest file. Directories that are made on the way

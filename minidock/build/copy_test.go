@@ -166,16 +166,19 @@ func TestContextIsNotLeft(t *testing.T) {
 
 func TestCopyFromImage(t *testing.T) {
 	k := copyKitchen(t)
-	// The second layer hides a file of the first, and replaces another.
+	// The second layer hides a file of the first, replaces another, and has a hard
+	// link to one which is a hard link there.
 	lower := k.layer([]layer.Entry{
 		dir("app"), {Name: "app/mine", Type: layer.TypeReg, Mode: 0o4755, UID: 7, GID: 8, ModTime: then}, file("app/old"),
 		{Name: "app/twin", Type: layer.TypeLink, Linkname: "app/mine", ModTime: then}, link("app/link", "mine"), link("current", "app"),
 	}, map[string]string{"app/mine": "mine", "app/old": "old"})
-	upper := k.layer([]layer.Entry{dir("app"), file("app/old"), file("app/.gone")}, map[string]string{"app/old": "new"})
+	upper := k.layer([]layer.Entry{
+		dir("app"), file("app/old"), file("app/.gone"), {Name: "app/up", Type: layer.TypeLink, Linkname: "app/twin", ModTime: then},
+	}, map[string]string{"app/old": "new"})
 	f := k.base("tool", nil)
 	row := f.Config.History[0]
 	f.Image = f.Image.Append(lower, row).Append(upper, row)
-	const all = "0755 0:0 d/|0644 0:0 d/.gone|0777 0:0 d/link -> mine|4755 7:8 d/mine mine|0644 0:0 d/old new|4755 7:8 d/twin mine"
+	const all = "0755 0:0 d/|0644 0:0 d/.gone|0777 0:0 d/link -> mine|4755 7:8 d/mine mine|0644 0:0 d/old new|4755 7:8 d/twin mine|4755 7:8 d/up mine"
 	for _, c := range []struct{ text, want string }{
 		{"FROM scratch\nCOPY --from=tool /app /d\n", all},
 		{"FROM scratch\nCOPY --from=tool current/ /d\n", all},

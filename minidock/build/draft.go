@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/union"
 )
@@ -148,24 +147,4 @@ func writeFiles(ctx context.Context, w *layer.Writer, src source, files []drafte
 		files = again
 	}
 	return nil
-}
-
-// writeLayer stores the layer. It is written once, uncompressed, and hashed on
-// the way.
-func (s *stage) writeLayer(ctx context.Context, d *draft, src source) (image.Layer, error) {
-	blob, err := s.Layout.Blobs().Create(ctx)
-	if err != nil {
-		return image.Layer{}, err
-	}
-	defer blob.Close()
-	w := layer.NewWriter(blob)
-	defer w.Close()
-	if err := d.write(ctx, w, src); err != nil {
-		return image.Layer{}, err
-	}
-	if err := w.Close(); err != nil {
-		return image.Layer{}, err
-	}
-	dig, size, err := blob.Commit(ctx)
-	return image.NewLayer(w, dig, size), err
 }

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 
@@ -43,7 +44,7 @@ func narrateKey(ctx context.Context, k Key, inputs []Input) {
 	}
 	ctx = explain.Step(ctx, "cache key %s is the hash of %d inputs", k, len(inputs))
 	for _, in := range inputs {
-		explain.Step(ctx, "%s = %s", in.Name, in.Value)
+		explain.Step(ctx, "%s = %s", in.Name, cmp.Or(in.Value, `""`))
 	}
 }
 

@@ -99,30 +99,22 @@ func (k *kitchen) base(name string, change func(*oci.ImageConfig), entries ...la
 // layer stores a layer with the given entries and contents.
 func (k *kitchen) layer(entries []layer.Entry, content map[string]string) image.Layer {
 	k.t.Helper()
-	ctx := context.Background()
-	blob, err := k.layout.Blobs().Create(ctx)
+	l, err := image.WriteLayer(context.Background(), k.layout, func(w *layer.Writer) error {
+		for _, e := range entries {
+			text := content[e.Name]
+			if e.Type == layer.TypeReg {
+				e.Size = int64(len(text))
+			}
+			if err := w.WriteEntry(e, strings.NewReader(text)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	defer blob.Close()
-	w := layer.NewWriter(blob)
-	for _, e := range entries {
-		text := content[e.Name]
-		if e.Type == layer.TypeReg {
-			e.Size = int64(len(text))
-		}
-		if err := w.WriteEntry(e, strings.NewReader(text)); err != nil {
-			k.t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		k.t.Fatal(err)
-	}
-	d, size, err := blob.Commit(ctx)
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	return image.Layer{DiffID: w.DiffID(), Descriptor: oci.Descriptor{MediaType: oci.MediaTypeLayer, Digest: d, Size: size}}
+	return l
 }
 
 // run stands in for containers: the layer has one file that says what ran.

@@ -1,15 +1,14 @@
 package build
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
-	"path"
-	"strings"
+	"slices"
 
 	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/image"
@@ -25,6 +24,7 @@ import (
 type rootfs struct {
 	layout *layout.Layout
 	layers []image.Layer
+	trees  []*layer.Tree // of the layers
 	view   *union.View
 }
 
@@ -42,7 +42,7 @@ func (b *builder) rootfs(ctx context.Context, img *image.Image) (*rootfs, error)
 		}
 		trees[i] = b.trees[l.DiffID]
 	}
-	return &rootfs{layout: b.Layout, layers: img.Layers, view: union.New(trees...)}, nil
+	return &rootfs{b.Layout, img.Layers, trees, union.New(trees...)}, nil
 }
 
 func readTree(ctx context.Context, l *layout.Layout, la image.Layer) (*layer.Tree, error) {
@@ -81,77 +81,49 @@ func (r *rootfs) resolve(name string) (layer.Entry, error) {
 
 func (r *rootfs) list(dir string) ([]layer.Entry, error) { return r.view.ReadDir(dir), nil }
 
-// read goes through each layer that has some of the files once, from its
-// beginning, for an archive has no table of contents and may be compressed.
+// read goes through each layer that has some of the files once.
 func (r *rootfs) read(ctx context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error {
-	byLayer := make([]map[string][]layer.Entry, len(r.layers))
+	byLayer := make([]map[string][]layer.Entry, len(r.layers)) // by the name that the layer has for them
 	for _, e := range files {
-		i := r.view.Layer(e.Name)
+		i, source := r.view.Source(e.Name)
 		if i < 0 || e.Type != layer.TypeReg {
 			return fmt.Errorf("read %s from the image: no such file", e.Name)
 		}
 		if byLayer[i] == nil {
 			byLayer[i] = map[string][]layer.Entry{}
 		}
-		holder := e.Name
-		if e.LinkOf != "" {
-			holder = e.LinkOf
-		}
-		byLayer[i][holder] = append(byLayer[i][holder], e)
+		byLayer[i][source] = append(byLayer[i][source], e)
 	}
 	for i, wanted := range byLayer {
 		if len(wanted) == 0 {
 			continue
 		}
-		if err := r.readLayer(ctx, r.layers[i], wanted, visit); err != nil {
+		if err := r.readLayer(ctx, i, wanted, visit); err != nil {
 			return fmt.Errorf("read layer %s: %w", r.layers[i].DiffID, err)
 		}
 	}
 	return nil
 }
 
-// readLayer visits the wanted files of one archive, given by the name under
-// which the archive holds their contents; several hard links may share one.
-func (r *rootfs) readLayer(ctx context.Context, l image.Layer, wanted map[string][]layer.Entry, visit func(layer.Entry, io.Reader) error) error {
-	explain.Step(ctx, "read %d files of layer %s", len(wanted), l.DiffID.Short())
-	f, err := r.layout.Blobs().Open(l.Descriptor.Digest)
+// readLayer visits the wanted files of one layer.
+func (r *rootfs) readLayer(ctx context.Context, i int, wanted map[string][]layer.Entry, visit func(layer.Entry, io.Reader) error) error {
+	explain.Step(ctx, "read %d files of layer %s", len(wanted), r.layers[i].DiffID.Short())
+	f, err := r.layout.Blobs().Open(r.layers[i].Descriptor.Digest)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	var archive io.Reader = f
-	if string(l.Descriptor.Digest) != string(l.DiffID) { // else it is plain, and seeking skips what is not wanted
-		plain, err := layer.Decompress(f)
-		if err != nil {
-			return err
+	return r.trees[i].Contents(f, slices.Sorted(maps.Keys(wanted)), func(names []string, content io.Reader) error {
+		var entries []layer.Entry
+		for _, name := range names {
+			entries = append(entries, wanted[name]...)
 		}
-		defer plain.Close()
-		archive = plain
-	}
-	in := tar.NewReader(archive)
-	for len(wanted) > 0 {
-		h, err := in.Next()
-		if err == io.EOF {
-			return fmt.Errorf("%d files are missing in the archive", len(wanted))
-		}
-		if err != nil {
-			return err
-		}
-		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
-		entries := wanted[name]
-		if h.Typeflag != tar.TypeReg || len(entries) == 0 || h.Size != entries[0].Size {
-			continue
-		}
-		delete(wanted, name)
-		if err := visitAll(entries, in, visit); err != nil {
-			return err
-		}
-	}
-	return nil
+		return visitAll(entries, content, visit)
+	})
 }
 
-// visitAll gives the same contents to each of the entries. For more than one
-// they pass through a temporary file.
+// visitAll gives the same contents to each of the entries, which are hard links to
+// one file. For more than one they pass through a temporary file.
 func visitAll(entries []layer.Entry, content io.Reader, visit func(layer.Entry, io.Reader) error) error {
 	if len(entries) == 1 {
 		return visit(entries[0], content)

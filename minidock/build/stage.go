@@ -64,6 +64,7 @@ func (s *stage) start(ctx context.Context) ([]dockerfile.Instruction, error) {
 	begun := time.Now()
 	s.n++
 	s.Progress.Step(s.n, s.total, s.source.From.String())
+	ctx = explain.Step(ctx, "step %d: %s", s.n, s.source.From)
 	id, err := s.findParent(ctx)
 	if err != nil {
 		return nil, err

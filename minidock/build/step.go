@@ -56,7 +56,7 @@ func (s *stage) perform(ctx context.Context, in dockerfile.Instruction, out io.W
 	narrateKey(ctx, key, inputs)
 	if !s.NoCache {
 		if img, manifest, ok := s.cache.image(ctx, key); ok {
-			explain.Step(ctx, "cached: image %s", img.ID())
+			explain.Step(ctx, "cached: image %s", img.ID().Short())
 			return s.advance(img, manifest, Result{Cached: true}), nil
 		}
 	}
@@ -85,13 +85,19 @@ func (s *stage) inputs(w work) []Input {
 }
 
 // whyMissed explains the first miss of the stage; the others follow from it.
-func (s *stage) whyMissed(ctx context.Context, inputs []Input) string {
-	if s.missed || s.NoCache {
+func (s *stage) whyMissed(ctx context.Context, inputs []Input) (why string) {
+	switch {
+	case s.NoCache:
+		explain.Step(ctx, "not cached: the cache is not to be used")
+		return ""
+	case s.missed:
+		explain.Step(ctx, "not cached: changed parent, because of the step before")
 		return ""
 	}
 	s.missed = true
-	why := s.cache.whyMissed(inputs)
-	if why != "" {
+	if why = s.cache.whyMissed(inputs); why == "" {
+		explain.Step(ctx, "not cached: new, nothing like it is in the cache")
+	} else {
 		explain.Step(ctx, "not cached: %s", why)
 	}
 	return why

@@ -25,7 +25,7 @@ type Sets struct {
 // What the thread does not have itself it cannot give: minidock inside another
 // container, which may lack CAP_MKNOD, gives what there is instead of nothing.
 func Apply(ctx context.Context, s Sets) error {
-	ctx = explain.Step(ctx, "keep the capabilities %#x, drop all others", uint64(s.Bounding))
+	ctx = explain.Step(ctx, "keep the capabilities %v", s.Bounding)
 	have, err := sys.Capget()
 	if err != nil {
 		return err
@@ -54,6 +54,7 @@ func Apply(ctx context.Context, s Sets) error {
 // dropBounding asks for every number until the kernel knows no further one, so
 // that capabilities younger than this program are dropped as well.
 func dropBounding(ctx context.Context, keep Set) error {
+	ctx = explain.Step(ctx, "drop all others for good, up to the first number that the kernel does not know")
 	for number := range 64 {
 		if keep.Has(number) {
 			continue

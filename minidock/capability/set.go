@@ -49,6 +49,11 @@ func (s Set) Names() []string {
 	return list
 }
 
+// String is the members separated by spaces, without "CAP_".
+func (s Set) String() string {
+	return strings.ReplaceAll(strings.Join(s.Names(), " "), "CAP_", "")
+}
+
 // Parse makes a set of names. Case does not matter, "CAP_" may be left out,
 // and "ALL" means all of them.
 func Parse(list []string) (Set, error) {

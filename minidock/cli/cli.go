@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -184,6 +186,11 @@ func (a *app) prepare(cmd *cobra.Command) error {
 		ctx = explain.With(ctx, explain.JSON(a.Err))
 	default:
 		return &statusError{125, fmt.Sprintf("invalid argument %q for \"--explain\" flag: text or json", a.explain)}
+	}
+	if explain.Enabled(ctx) {
+		// Whoever reads the narration may stop reading (… 2>&1 | head). That must
+		// be an error of those writes and not, by SIGPIPE, our death.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	}
 	cmd.SetContext(ctx)
 	return a.chooseRoot()

@@ -146,17 +146,10 @@ func runSandbox(ctx context.Context, dir string, spec sandbox.Spec, out io.Write
 // commit writes the changed files as an archive into the store and moves the
 // directory that holds them to the unpacked layers.
 func (r *runningStep) commit(ctx context.Context, l *layout.Layout) (image.Layer, error) {
-	blob, err := l.Blobs().Create(ctx)
-	if err != nil {
-		return image.Layer{}, err
-	}
-	defer blob.Close()
-	archive := layer.NewWriter(blob)
-	if _, err := r.snaps.Commit(ctx, r.dir, archive, r.Clamp); err != nil {
-		return image.Layer{}, err
-	}
-	name, size, err := blob.Commit(ctx)
-	return image.NewLayer(archive, name, size), err
+	return image.WriteLayer(ctx, l, func(archive *layer.Writer) error {
+		_, err := r.snaps.Commit(ctx, r.dir, archive, r.Clamp)
+		return err
+	})
 }
 
 // remove deletes what is left. An error leaves files in tmp/, which prune takes.

@@ -139,6 +139,7 @@ func (s *Store) ask(ctx context.Context, c *Container, q request) (*wire, starte
 	}
 	stop := context.AfterFunc(ctx, func() { w.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	q.Explain = w.hear(ctx)
 	if err := w.sendJSON(kindRequest, q); err != nil {
 		w.Close()
 		return nil, started{}, notRunning(c, err)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -35,7 +34,6 @@ func Monitor() {
 	sys.ResetSignals() // the container's programs inherit what is ignored
 	unix.Umask(0o022)
 	unix.CloseOnExec(starterFD)
-	ctx, hush := inheritNarration()
 	w, err := newWire(os.NewFile(starterFD, "starter"))
 	if err != nil {
 		os.Exit(1)
@@ -47,38 +45,21 @@ func Monitor() {
 	m := &monitor{
 		starter: &client{wire: w},
 		request: q,
-		hush:    hush,
 		ended:   make(chan struct{}),
 		execs:   map[int]*sandbox.Process{},
 	}
+	ctx := context.Background()
+	if q.Explain {
+		ctx = explainTo(ctx, w)
+	}
 	m.main(ctx)
 	os.Exit(0)
-}
-
-// inheritNarration returns a context that narrates to the command which started
-// us, and a function that ends this: the command waits for the end of the pipe,
-// and the monitor is going to live on. The descriptor stays in use, of a file
-// that takes everything.
-func inheritNarration() (ctx context.Context, hush func()) {
-	fd, err := strconv.Atoi(os.Getenv(explain.EnvFD))
-	ctx = explain.Inherit(context.Background())
-	if err != nil {
-		return ctx, func() {}
-	}
-	return ctx, func() {
-		explain.Flush(ctx) // what the container's init has to say
-		if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
-			unix.Dup3(int(null.Fd()), fd, unix.O_CLOEXEC)
-			null.Close()
-		}
-	}
 }
 
 // monitor is one run of one container.
 type monitor struct {
 	starter *client
 	request request
-	hush    func()
 
 	c     *Container
 	store *Store
@@ -165,10 +146,11 @@ func (m *monitor) live(ctx context.Context) error {
 	if err := m.report(); err != nil {
 		return err
 	}
-	m.hush()
-	ctx = context.Background()
+	if !m.request.Attach {
+		ctx = context.Background() // from here on the starter does not listen
+	}
 	m.keepStarter()
-	m.conns.Go(func() { m.accept(ctx) })
+	m.conns.Go(func() { m.accept(context.Background()) }) // each has its own request explained
 	m.streams.copy(m.log)
 
 	code, err := m.proc.Wait()
@@ -270,17 +252,24 @@ func (m *monitor) report() error {
 
 // end makes known that the container has ended and takes away what it leaves.
 // Taking away can be slow: the unmount of an overlay waits until the file system
-// of its upper directory is on the disk. So nobody waits for that.
+// of its upper directory is on the disk. So nobody waits for that, but a starter
+// that wants to have it explained.
 func (m *monitor) end(ctx context.Context, code int) {
 	m.streams.drain(drainLimit)
 	place := m.record(code)
 	close(m.ended)
-	m.conns.Go(func() {
+	farewell := func() {
 		m.streams.wait() // for a starter that reads slowly
 		m.log.Close()
 		m.streams.sendExited(code)
-	})
+	}
+	if explain.Enabled(ctx) {
+		defer m.conns.Go(farewell)
+	} else {
+		m.conns.Go(farewell)
+	}
 	m.listener.Close()
+	ctx = explain.Step(ctx, "clean up: the program has ended with exit code %d", code)
 	m.store.snaps.Unmount(ctx, place)
 	if place == m.c.Dir {
 		os.Remove(m.c.path("monitor.sock"))

@@ -3,6 +3,8 @@
 package container
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -11,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"minidock.dev/minidock/explain"
 )
 
 // What a command and a monitor say to each other
@@ -34,7 +38,9 @@ import (
 //	kill       started                                    (it just sends a signal)
 //
 // where output is any number of stdout and stderr, and in the place of started
-// there can be failed, which is the last frame then.
+// there can be failed, which is the last frame then. A request that asks for it
+// hears of what the monitor does: event frames come at any time, each before the
+// frame that is the result of what it tells.
 //
 // exited is sent when all output has been. A connection that ends without it
 // means that the monitor was killed, or that it dropped a client which did not
@@ -54,6 +60,7 @@ const (
 	kindStdout     = 'o' // monitor: bytes; all output when there is a terminal
 	kindStderr     = 'e' // monitor: bytes
 	kindExited     = 'x' // monitor: exit code, 4 bytes, big-endian
+	kindEvent      = 'n' // monitor: a line of package explain's JSON, if the request says Explain
 )
 
 const (
@@ -65,7 +72,8 @@ const (
 // request is the first frame of a connection. The fields after Op belong to some
 // of the operations only.
 type request struct {
-	Op string `json:"op"`
+	Op      string `json:"op"`
+	Explain bool   `json:"explain,omitempty"` // send events
 
 	Dir    string `json:"dir,omitempty"`    // start: the container's directory
 	Attach bool   `json:"attach,omitempty"` // start: send output, and exited
@@ -106,6 +114,29 @@ type wire struct {
 	*net.UnixConn
 	mu     sync.Mutex
 	header [headerSize]byte
+	heard  func(event []byte) // what to do with events; nil: they are not expected
+}
+
+// hear makes w tell in ctx what the monitor explains, and reports whether it is to
+// do so.
+func (w *wire) hear(ctx context.Context) bool {
+	if !explain.Enabled(ctx) {
+		return false
+	}
+	w.heard = func(event []byte) { explain.Forward(ctx, bytes.NewReader(event)) }
+	return true
+}
+
+// explainTo returns a context whose narration goes to the other end of w. When
+// nobody is there any more, it goes nowhere.
+func explainTo(ctx context.Context, w *wire) context.Context {
+	return explain.With(ctx, explain.JSON(eventWriter{w}))
+}
+
+type eventWriter struct{ *wire }
+
+func (w eventWriter) Write(event []byte) (int, error) {
+	return len(event), w.send(kindEvent, event)
 }
 
 // send writes one frame.
@@ -150,9 +181,20 @@ func putHeader(b []byte, kind byte, length int) {
 	binary.BigEndian.PutUint32(b[1:], uint32(length))
 }
 
-// receive reads one frame. The payload is in buf if it fits, and good until the
-// next call. io.EOF means that the other end has closed between two frames.
+// receive reads one frame, and tells the events before it. The payload is in buf if
+// it fits, and good until the next call. io.EOF means that the other end has closed
+// between two frames.
 func (w *wire) receive(buf []byte) (kind byte, payload []byte, err error) {
+	for {
+		kind, payload, err = w.receiveFrame(buf)
+		if err != nil || kind != kindEvent || w.heard == nil {
+			return kind, payload, err
+		}
+		w.heard(payload)
+	}
+}
+
+func (w *wire) receiveFrame(buf []byte) (kind byte, payload []byte, err error) {
 	if _, err := io.ReadFull(w, w.header[:]); err != nil {
 		return 0, nil, err
 	}

@@ -65,6 +65,7 @@ func (s *Store) lockStopped(ctx context.Context, c *Container, force bool) (lock
 // kill9 ends a container through its monitor, or with its monitor if that does
 // not answer, because somebody has stopped it perhaps.
 func (s *Store) kill9(ctx context.Context, c *Container) error {
+	ctx = explain.Step(ctx, "it runs: ask its monitor to send SIGKILL")
 	soon, cancel := context.WithTimeout(ctx, patience/2)
 	defer cancel()
 	err := s.kill(soon, c, 0, unix.SIGKILL)

@@ -62,6 +62,9 @@ func (m *monitor) serve(ctx context.Context, w *wire) {
 		return
 	}
 	w.SetReadDeadline(time.Time{})
+	if q.Explain {
+		ctx = explainTo(ctx, w)
+	}
 	switch {
 	case q.Op == "attach":
 		m.serveAttach(w, q)

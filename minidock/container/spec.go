@@ -129,9 +129,11 @@ func hides(target, destination string) bool {
 }
 
 // bindMount binds with everything mounted below it, and lets no later mount
-// through in either direction.
+// through in either direction. nodev, because root in the container could make
+// the host's disk there with mknod(2), and open it; docker has a device cgroup for
+// that. The price: of a bound /dev no device can be opened.
 func bindMount(b Bind) rootfs.Mount {
-	options := []string{"rbind", "rprivate"}
+	options := []string{"rbind", "rprivate", "nodev"}
 	if b.ReadOnly {
 		options = append(options, "ro")
 	}

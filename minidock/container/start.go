@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +26,7 @@ import (
 // cannot be executed; such a container is removed if it is AutoRemove, else
 // it remembers the error. ErrStarted if it runs already.
 func (s *Store) Start(ctx context.Context, c *Container, a *Attach) error {
-	ctx = explain.Step(ctx, "start container %s", c.Short())
+	ctx = explain.Step(ctx, "start container %s: its monitor does what follows", c.Short())
 	if c.Status == Running {
 		return ErrStarted
 	}
@@ -35,7 +34,7 @@ func (s *Store) Start(ctx context.Context, c *Container, a *Attach) error {
 	if err != nil {
 		return fmt.Errorf("start container %s: %w", c.Short(), err)
 	}
-	q := request{Op: "start", Dir: c.Dir}
+	q := request{Op: "start", Dir: c.Dir, Explain: w.hear(ctx)}
 	if a != nil {
 		q.Attach, q.Stdin, q.Size = true, a.In != nil, a.Size
 	}
@@ -81,7 +80,7 @@ const MonitorName = "minidock-monitor"
 // end of the terminal reaches it. It gets one end of a socketpair as
 // descriptor 3 and no other file of ours.
 func spawn(ctx context.Context) (*wire, error) {
-	ctx = explain.Step(ctx, "start a monitor process")
+	ctx = explain.Step(ctx, "start a monitor, the process that will stand beside the container")
 	exe, err := sandbox.Executable(ctx)
 	if err != nil {
 		return nil, err
@@ -102,28 +101,17 @@ func spawn(ctx context.Context) (*wire, error) {
 	if err := sys.CloseOnExecFrom(ctx, 3); err != nil {
 		return nil, err
 	}
-	attr := &os.ProcAttr{
+	pid, err := sys.ForkExec(ctx, fmt.Sprintf("/proc/self/fd/%d", exe.Fd()), []string{MonitorName}, &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   []string{"GOMAXPROCS=2"}, // there may be a hundred of us, and many processors
-		Files: []*os.File{null, null, null, theirs},
+		Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), theirs.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
-	}
-	narration, err := explain.Export(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if narration != nil {
-		defer narration.Close()
-		attr.Env = append(attr.Env, explain.EnvFD+"="+strconv.Itoa(len(attr.Files)))
-		attr.Files = append(attr.Files, narration)
-	}
-	process, err := os.StartProcess(fmt.Sprintf("/proc/self/fd/%d", exe.Fd()), []string{MonitorName}, attr)
-	explain.Call(ctx, "clone", err, MonitorName)
+	})
 	if err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("start monitor: %w", err)
 	}
-	go process.Wait() // so that a caller that lives on leaves no zombie
+	go sys.Wait(pid) // so that a caller that lives on leaves no zombie
 	return ours, nil
 }
 

@@ -14,8 +14,8 @@ const (
 )
 
 // Event is one line of the narration. A step has Text; a call has Name, Args
-// (each already printed as source code would show it) and Result, which is "ok"
-// or the error.
+// (each already printed as source code would show it) and Result, which is "ok",
+// the number that the call has returned, or the error.
 type Event struct {
 	Depth  int      `json:"depth"`
 	Kind   string   `json:"kind"`
@@ -66,11 +66,21 @@ func Step(ctx context.Context, format string, args ...any) context.Context {
 // succeeded. Strings are shown quoted, everything else as %v shows it, so a type
 // for flags decides by its String method how they read.
 func Call(ctx context.Context, name string, err error, args ...any) {
-	n := from(ctx)
-	if n == nil {
-		return
+	if n := from(ctx); n != nil {
+		n.call(name, "ok", err, args)
 	}
-	e := Event{Depth: n.depth, Kind: KindCall, Name: name, Result: "ok"}
+}
+
+// CallFor is Call for a call that returns a number which later calls are about: a
+// file descriptor, a process.
+func CallFor(ctx context.Context, number int, name string, err error, args ...any) {
+	if n := from(ctx); n != nil {
+		n.call(name, strconv.Itoa(number), err, args)
+	}
+}
+
+func (n *narrator) call(name, result string, err error, args []any) {
+	e := Event{Depth: n.depth, Kind: KindCall, Name: name, Result: result}
 	for _, a := range args {
 		e.Args = append(e.Args, show(a))
 	}

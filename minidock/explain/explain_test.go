@@ -44,9 +44,11 @@ func TestNothingIsFormattedWhenNobodyListens(t *testing.T) {
 	if explain.Enabled(ctx) {
 		t.Error("Enabled without With")
 	}
-	if w, err := explain.Export(ctx); w != nil || err != nil {
+	w, listen, err := explain.Export(ctx)
+	if w != nil || err != nil {
 		t.Errorf("Export gives %v, %v", w, err)
 	}
+	listen()
 	explain.Flush(ctx)
 	explain.Forward(ctx, strings.NewReader("{}\n"))
 }

@@ -16,29 +16,33 @@ import (
 const EnvFD = "MINIDOCK_EXPLAIN_FD"
 
 // Export prepares for a child that narrates too. It returns the end of a pipe
-// that the child writes; a goroutine passes on, indented below ctx, what comes
-// out. The caller gives the file to the child, sets EnvFD to the number it has
-// there, and closes it once the child has started. Without narration both
-// results are nil.
-func Export(ctx context.Context) (*os.File, error) {
+// that the child writes. The caller gives the file to the child, sets EnvFD to the
+// number it has there, and calls listen when the child has been started, or could
+// not be. listen closes the file, and from then on a goroutine passes on, indented
+// below ctx, what the child says: not before its birth has been told. Without
+// narration w is nil and listen does nothing.
+func Export(ctx context.Context) (w *os.File, listen func(), err error) {
 	n := from(ctx)
 	if n == nil {
-		return nil, nil
+		return nil, func() {}, nil
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("make pipe for narration: %w", err)
+		return nil, nil, fmt.Errorf("make pipe for narration: %w", err)
 	}
-	n.children.Go(func() {
-		defer r.Close()
-		Forward(ctx, r)
-	})
-	return w, nil
+	listen = func() {
+		w.Close()
+		n.children.Go(func() {
+			defer r.Close()
+			Forward(ctx, r)
+		})
+	}
+	return w, listen, nil
 }
 
 // Flush waits until every child that was given a pipe by Export has closed it,
-// or until ctx is done. A program calls it before it exits, because the last
-// words of a child may still be in the pipe then.
+// or until ctx is done. It is called when a child is known to have said all, and
+// before the program exits, because the last words may still be in the pipe then.
 func Flush(ctx context.Context) {
 	n := from(ctx)
 	if n == nil {

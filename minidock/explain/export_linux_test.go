@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 func TestExport(t *testing.T) {
 	var got bytes.Buffer
 	ctx := explain.Step(explain.With(context.Background(), explain.Text(&got)), "start a child")
-	w, err := explain.Export(ctx)
+	w, listen, err := explain.Export(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,14 +39,15 @@ func TestExport(t *testing.T) {
 	if out, err := child.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	w.Close()
+	explain.Step(ctx, "started") // told before what the child has said long ago
+	listen()
 	limit, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	explain.Flush(limit)
 	if limit.Err() != nil {
 		t.Fatal("Flush did not see the end of the child")
 	}
-	const want = "start a child\n  in the child\n    deeper\n"
+	const want = "start a child\n  started\n  in the child\n    deeper\n"
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Error(diff)
 	}
@@ -54,11 +56,16 @@ func TestExport(t *testing.T) {
 // Flush does not wait for a child that lives on.
 func TestFlushHasALimit(t *testing.T) {
 	ctx := explain.With(context.Background(), func(explain.Event) {})
-	w, err := explain.Export(ctx)
+	w, listen, err := explain.Export(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	child, err := syscall.Dup(int(w.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(child)
+	listen()
 	limit, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()
 	explain.Flush(limit)

@@ -26,7 +26,7 @@ var ErrNotImage = errors.New("not an image for this platform")
 // verified. If d is an index of several platforms it picks this machine's.
 // Layers are not looked at.
 func Load(ctx context.Context, l *layout.Layout, d oci.Descriptor) (*Image, error) {
-	explain.Step(ctx, "load image %s", d.Digest.Short())
+	explain.Step(ctx, "read the manifest %s and its config", d.Digest.Short())
 	i, err := load(l, d)
 	if err != nil {
 		return nil, fmt.Errorf("load image %s: %w", d.Digest, err)

@@ -150,10 +150,24 @@ func importLayer(ctx context.Context, l *layout.Layout, r io.Reader) (Layer, err
 	return plainLayer(d, size, files), err
 }
 
-// NewLayer is the layer that archive, which is closed, has written to a blob with
-// this digest and size.
-func NewLayer(archive *layer.Writer, blob digest.Digest, size int64) Layer {
-	return plainLayer(blob, size, archive.FilesSize())
+// WriteLayer stores a layer, whose entries write gives to the archive. It is
+// written once, uncompressed, and is in the store when WriteLayer returns it.
+func WriteLayer(ctx context.Context, l *layout.Layout, write func(archive *layer.Writer) error) (Layer, error) {
+	blob, err := l.Blobs().Create(ctx)
+	if err != nil {
+		return Layer{}, err
+	}
+	defer blob.Close()
+	archive := layer.NewWriter(blob)
+	defer archive.Close()
+	if err := write(archive); err != nil {
+		return Layer{}, err
+	}
+	if err := archive.Close(); err != nil {
+		return Layer{}, err
+	}
+	d, size, err := blob.Commit(ctx)
+	return plainLayer(d, size, archive.FilesSize()), err
 }
 
 // plainLayer is a layer that is stored as it is hashed: its digest and its DiffID

@@ -48,7 +48,7 @@ const DefaultMaxSize = 256 << 30
 // Where there is no overlay (macOS, Windows) whiteouts remove files instead, so
 // that the layers of an image can be unpacked into one directory, in order.
 func Apply(ctx context.Context, dir string, r io.Reader, opt ApplyOptions) (oci.DiffID, error) {
-	ctx = explain.Step(ctx, "unpack a layer into %s", dir)
+	ctx = explain.Step(ctx, "unpack the archive into %s", dir)
 	if opt.MaxSize == 0 {
 		opt.MaxSize = DefaultMaxSize
 	}

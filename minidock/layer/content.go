@@ -4,56 +4,45 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 )
 
-// Content returns the contents of the regular file that the tree of the archive
-// r, compressed or not, has under that name. So the archive is read twice from
-// where r stands, the first time for its names only. A file that is not there,
-// or that is no regular file, is an *fs.PathError.
-func Content(r io.ReadSeeker, name string) (io.Reader, error) {
-	name, err := clean(name)
-	if err != nil {
-		return nil, err
-	}
-	start, err := r.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return nil, fmt.Errorf("read archive: %w", err)
-	}
-	index, err := indexOf(r, name)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := r.Seek(start, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("read archive: %w", err)
-	}
-	return contentAt(r, index)
-}
-
-// indexOf returns which entry of the archive, counted from 0, holds the contents
-// of name. The archive may call the file otherwise: by a hard link, or through a
-// symbolic link. The tree knows.
-func indexOf(r io.Reader, name string) (int, error) {
-	t, err := ReadTree(r)
-	if err != nil {
-		return 0, err
-	}
-	if n := t.find(name); n != nil && n.entry.Type == TypeReg {
-		return n.index, nil
-	}
-	return 0, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
-}
-
-func contentAt(r io.Reader, index int) (io.Reader, error) {
-	plain, err := decompressSeeking(r)
-	if err != nil {
-		return nil, err
-	}
-	in := newReader(plain)
-	for range index + 1 {
-		if _, _, err := in.next(); err != nil {
-			plain.Close()
-			return nil, err
+// Contents reads the archive that the tree was made of once more, and calls visit
+// for the contents of the regular files names. An archive has no table of
+// contents, so a hundred files at once cost no more than one. They come in the
+// archive's order; names of the same file (hard links) come together. A name that
+// is no regular file of the tree is an *fs.PathError, before anything is read.
+func (t *Tree) Contents(r io.Reader, names []string, visit func(names []string, content io.Reader) error) error {
+	// The archive may call a file otherwise, by a hard link or through a symbolic
+	// link, or hold it twice: only the number of the entry is certain.
+	wanted := map[int][]string{}
+	for _, name := range names {
+		n := t.find(name)
+		if n == nil || n.entry.Type != TypeReg {
+			return &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
+		}
+		if !slices.Contains(wanted[n.index], name) {
+			wanted[n.index] = append(wanted[n.index], name)
 		}
 	}
-	return in.tar, nil
+	plain, err := decompressSeeking(r)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	in := newReader(plain)
+	for i := 0; len(wanted) > 0; i++ {
+		if _, _, err := in.next(); err == io.EOF {
+			return fmt.Errorf("read layer archive: it is not the tree's: %w", io.ErrUnexpectedEOF)
+		} else if err != nil {
+			return err
+		}
+		if names := wanted[i]; names != nil {
+			if err := visit(names, in.tar); err != nil {
+				return err
+			}
+			delete(wanted, i)
+		}
+	}
+	return nil
 }

@@ -26,7 +26,7 @@ import (
 // root itself is an entry only when it differs from what a layer without one
 // stands for, 0755 of root.
 func Diff(ctx context.Context, w *Writer, upper string, opt DiffOptions) error {
-	ctx = explain.Step(ctx, "pack the changes in %s as a layer", upper)
+	ctx = explain.Step(ctx, "write the files in %s as an archive", upper)
 	fd, err := unix.Open(upper, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("pack layer: %w", &os.PathError{Op: "open", Path: upper, Err: err})

@@ -19,7 +19,7 @@ const (
 )
 
 // A reader yields the entries of a plain archive with their meaning. All that
-// read archives (Apply, ReadTree, Content) do so through it and so agree on
+// read archives (Apply, ReadTree, Contents) do so through it and so agree on
 // what an archive says.
 type reader struct {
 	tar *tar.Reader

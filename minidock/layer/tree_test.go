@@ -151,25 +151,58 @@ func TestTreeWalk(t *testing.T) {
 	}
 }
 
-func TestContent(t *testing.T) {
+func TestContents(t *testing.T) {
 	plain := rawTar(t, "a file", "b/c file", "l link a", "m link l", "a/ dir", "b/c file", "s -> b/c", "x file", ".wh.x file", "y file", "y -> x")
 	for _, kind := range []string{"", "gzip"} {
-		for name, want := range map[string]string{"/b/c": "b/c", "l": "a", "m": "a", "x": "x", "a": "", "y": "", "s": "", "none": "", "b": ""} {
-			r, err := Content(bytes.NewReader(compress(t, kind, plain)), name)
-			if want == "" {
-				if !errors.Is(err, fs.ErrNotExist) {
-					t.Errorf("%q: error %v, want that it does not exist", name, err)
-				}
-				continue
-			}
-			if err != nil {
-				t.Errorf("%q: %v", name, err)
-				continue
-			}
-			if b, err := io.ReadAll(r); string(b) != want || err != nil {
-				t.Errorf("%q: %q, %v", name, b, err)
+		archive := compress(t, kind, plain)
+		tree, err := ReadTree(bytes.NewReader(archive))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(names ...string) (got []string, err error) {
+			err = tree.Contents(bytes.NewReader(archive), names, func(names []string, content io.Reader) error {
+				b, err := io.ReadAll(content)
+				got = append(got, strings.Join(names, "=")+":"+string(b))
+				return err
+			})
+			return got, err
+		}
+		got, err := read("x", "m", "/b/c", "l")
+		if want := []string{"m=l:a", "/b/c:b/c", "x:x"}; !slices.Equal(got, want) || err != nil {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+		for _, name := range []string{"a", "y", "s", "none", "b"} {
+			if _, err := read("x", name); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%q: error %v, want that it does not exist", name, err)
 			}
 		}
+	}
+}
+
+// The second of two entries of one name is the file, be it as long as the first.
+func TestContentsOfTheLast(t *testing.T) {
+	var archive bytes.Buffer
+	w := NewWriter(&archive)
+	for _, text := range []string{"old", "new"} {
+		if err := w.WriteEntry(Entry{Name: "f", Type: TypeReg, Size: 3}, strings.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := ReadTree(bytes.NewReader(archive.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = tree.Contents(&archive, []string{"f"}, func(_ []string, content io.Reader) error {
+		if b, err := io.ReadAll(content); string(b) != "new" {
+			t.Errorf("%q, %v, want new", b, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 // Names in the store that are ours and not the specification's.
 const (
 	tempDir       = "tmp"
+	cacheDir      = "cache"
 	storeLockFile = "lock"
 	indexLockFile = "index.lock"
 )
@@ -65,6 +66,10 @@ func (l *Layout) Blobs() *blob.Store { return l.blobs }
 // first file is written.
 func (l *Layout) TempDir() string { return filepath.Join(l.root, tempDir) }
 
+// CacheFile returns the file of a step of the build cache. Package build writes
+// it; package image deletes it with the image that the step made.
+func (l *Layout) CacheFile(key string) string { return filepath.Join(l.root, cacheDir, key) }
+
 // create makes an empty store. oci-layout comes last and marks it as complete:
 // after a crash in between, or when two processes do this at the same time, the
 // next Open finds no mark and does it all again.
@@ -90,7 +95,7 @@ func (l *Layout) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.writeFile(oci.LayoutFile, mark)
+	return l.WriteFile(filepath.Join(l.root, oci.LayoutFile), mark)
 }
 
 // checkEmpty refuses a directory with anything in it that create does not make.
@@ -125,13 +130,16 @@ func (l *Layout) createIndex() error {
 	return l.writeIndex(&index{})
 }
 
-// writeFile replaces a file of the store: readers see the old content or the
-// new, and so do they after a power cut.
-func (l *Layout) writeFile(name string, b []byte) error {
-	if err := os.MkdirAll(l.TempDir(), 0o700); err != nil {
-		return err
+// WriteFile replaces a file of the store, which stands in the store's directory or
+// in one within it that may be missing: readers see the old content or the new,
+// and so do they after a power cut.
+func (l *Layout) WriteFile(file string, b []byte) error {
+	for _, dir := range []string{l.TempDir(), filepath.Dir(file)} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
 	}
-	f, err := os.CreateTemp(l.TempDir(), name+"-")
+	f, err := os.CreateTemp(l.TempDir(), "file-")
 	if err != nil {
 		return err
 	}
@@ -146,8 +154,8 @@ func (l *Layout) writeFile(name string, b []byte) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), filepath.Join(l.root, name)); err != nil {
+	if err := os.Rename(f.Name(), file); err != nil {
 		return err
 	}
-	return syncDir(l.root)
+	return syncDir(filepath.Dir(file))
 }

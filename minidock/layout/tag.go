@@ -61,7 +61,7 @@ func (l *Layout) Resolve(name string) (oci.Descriptor, error) {
 // last. The blob of the manifest must be in the store; annotations of d are
 // kept in the index.
 func (l *Layout) Tag(ctx context.Context, name, full string, d oci.Descriptor) error {
-	explain.Step(ctx, "name image %s %s", d.Digest.Short(), name)
+	explain.Step(ctx, "give manifest %s the name %s", d.Digest.Short(), name)
 	d.Annotations = named(d.Annotations, name, full)
 	err := l.update(func(x *index) (bool, error) {
 		if err := l.check(d); err != nil {
@@ -95,7 +95,7 @@ func (l *Layout) Untag(ctx context.Context, name string) error {
 // Add puts a manifest into the index without a name, so that its blobs are
 // kept. If it is in there already, with or without a name, nothing happens.
 func (l *Layout) Add(ctx context.Context, d oci.Descriptor) error {
-	explain.Step(ctx, "list image %s without a name", d.Digest.Short())
+	explain.Step(ctx, "list manifest %s without a name", d.Digest.Short())
 	err := l.update(func(x *index) (bool, error) {
 		if err := l.check(d); err != nil {
 			return false, err
@@ -111,7 +111,7 @@ func (l *Layout) Add(ctx context.Context, d oci.Descriptor) error {
 // Remove drops every entry of the manifest, with all of its names. Its blobs
 // stay until somebody collects them. It is no error if there is none.
 func (l *Layout) Remove(ctx context.Context, manifest digest.Digest) error {
-	explain.Step(ctx, "strike image %s from the index", manifest.Short())
+	explain.Step(ctx, "strike manifest %s from the index", manifest.Short())
 	err := l.update(func(x *index) (bool, error) {
 		n := len(x.entries)
 		x.entries = slices.DeleteFunc(x.entries, func(e entry) bool { return e.desc.Digest == manifest })

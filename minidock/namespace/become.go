@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"minidock.dev/minidock/explain"
+	"minidock.dev/minidock/sys"
 )
 
 // BecomeRoot starts this executable again, with the arguments args (args[0] is
@@ -75,7 +76,7 @@ func startWaiting(ctx context.Context, args, env []string) (pid int, release *os
 		w.Close()
 		return 0, nil, fmt.Errorf("let pipe be inherited: %w", err)
 	}
-	pid, err = syscall.ForkExec("/proc/self/exe", args, &syscall.ProcAttr{
+	pid, err = sys.ForkExec(ctx, "/proc/self/exe", args, &syscall.ProcAttr{
 		Env:   append(env[:len(env):len(env)], envMapping+"="+strconv.Itoa(fd)),
 		Files: []uintptr{0, 1, 2},
 		Sys: &syscall.SysProcAttr{
@@ -84,7 +85,6 @@ func startWaiting(ctx context.Context, args, env []string) (pid int, release *os
 			Pdeathsig:   syscall.SIGKILL,
 		},
 	})
-	explain.Call(ctx, "clone", err, User|Mount)
 	if err != nil {
 		w.Close()
 		return 0, nil, unavailable(err)

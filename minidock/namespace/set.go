@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/sys"
 )
 
@@ -59,6 +60,7 @@ func (s Set) String() string {
 // the thread starts, not to itself, and User does not work in a program with
 // several threads.
 func Join(ctx context.Context, pidfd int, set Set) error {
+	ctx = explain.Step(ctx, "take one thread into the namespaces %s", set)
 	if set&Mount != 0 {
 		// Threads share root and working directory; the kernel does not let one
 		// of them leave for another mount namespace before it has its own.

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"minidock.dev/minidock/explain"
+	"minidock.dev/minidock/sys"
 )
 
 // Unavailable is the error for a system on which this user cannot make user
@@ -41,13 +41,12 @@ func Probe(ctx context.Context) error {
 	if err := restricted(); err != nil {
 		return err
 	}
-	_, err := syscall.ForkExec("", []string{""}, &syscall.ProcAttr{
+	_, err := sys.ForkExec(ctx, "", []string{""}, &syscall.ProcAttr{
 		Sys: &syscall.SysProcAttr{Cloneflags: (User | Mount).Flags()},
 	})
 	if errors.Is(err, syscall.ENOENT) {
 		err = nil
 	}
-	explain.Call(ctx, "clone", err, User|Mount)
 	if err != nil {
 		return unavailable(err)
 	}

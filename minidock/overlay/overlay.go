@@ -23,7 +23,8 @@ type Spec struct {
 }
 
 // Mount mounts s at the directory target. Two mounts may share lowers, never
-// Upper or Work.
+// Upper or Work. No device in it can be opened (nodev): root in a container may
+// make the host's disk with mknod(2), and an image may bring it along.
 func Mount(ctx context.Context, s Spec, target string) error {
 	switch {
 	case len(s.Lower) == 0:
@@ -115,7 +116,7 @@ func assemble(ctx context.Context, s Spec, target string) error {
 	if err := sys.FsconfigCreate(ctx, fs); err != nil {
 		return err
 	}
-	mount, err := sys.Fsmount(ctx, fs, 0)
+	mount, err := sys.Fsmount(ctx, fs, unix.MOUNT_ATTR_NODEV)
 	if err != nil {
 		return err
 	}
@@ -153,7 +154,7 @@ func mountClassic(ctx context.Context, s Spec, target string) error {
 		return err
 	}
 	defer closeAll()
-	err = sys.Mount(ctx, "overlay", target, "overlay", 0, short.data())
+	err = sys.Mount(ctx, "overlay", target, "overlay", unix.MS_NODEV, short.data())
 	if err != nil && short.data() != s.data() {
 		return fmt.Errorf("mount overlay (%s): %w", s.data(), err) // descriptors say little
 	}
@@ -173,7 +174,7 @@ func bindReadOnly(ctx context.Context, dir, target string) error {
 		return fmt.Errorf("read flags of mount %q: %w", target, err)
 	}
 	const locked = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC // statfs(2) has the same numbers; atime is kept
-	flags := uintptr(st.Flags)&locked | unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY
+	flags := uintptr(st.Flags)&locked | unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY | unix.MS_NODEV
 	if err := sys.Mount(ctx, "", target, "", flags, ""); err != nil {
 		sys.Unmount(ctx, target, unix.MNT_DETACH)
 		return err

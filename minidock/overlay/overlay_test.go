@@ -289,7 +289,7 @@ func TestNarration(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		want := fmt.Sprintf("mount(\"overlay\", %q, \"overlay\", 0x0, %q) = ok\n", target, s.data())
+		want := fmt.Sprintf("mount(\"overlay\", %q, \"overlay\", MS_NODEV, %q) = ok\n", target, s.data())
 		if said.String() != want {
 			t.Errorf("said %s, want %s", said.String(), want)
 		}

@@ -23,9 +23,10 @@
 // then the one descriptor is attached to the other (move_mount(2)). That takes
 // Linux 5.12, for mount_setattr(2).
 //
-// The package knows nothing of images and layers, it limits no resources
-// (cgroups) and filters no devices; in a container without user namespace it is
-// the missing CAP_SYS_ADMIN that keeps all this from being undone.
+// The package knows nothing of images and layers, and it limits no resources and
+// filters no devices with a cgroup: that no disk of the host can be opened comes
+// from nodev on the mounts, see Devices. In a container without user namespace it
+// is the missing CAP_SYS_ADMIN that keeps all this from being undone.
 //
 // The runtime specification, config.md "Mounts" and config-linux.md
 // "Default Devices": https://github.com/opencontainers/runtime-spec

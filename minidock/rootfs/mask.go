@@ -22,12 +22,12 @@ func Mask(ctx context.Context, masked, readonly []string) error {
 	c := covers{null: -1, empty: -1}
 	defer c.close()
 	for _, path := range masked {
-		if err := onPath(path, func(target int) error { return c.cover(ctx, target) }); err != nil {
+		if err := onPath(path, func(target int) error { return c.cover(explain.Step(ctx, "cover %s", path), target) }); err != nil {
 			return fmt.Errorf("mask %q: %w", path, err)
 		}
 	}
 	for _, path := range readonly {
-		if err := onPath(path, func(target int) error { return makeReadonly(ctx, target) }); err != nil {
+		if err := onPath(path, func(target int) error { return makeReadonly(explain.Step(ctx, "make %s read-only", path), target) }); err != nil {
 			return fmt.Errorf("make %q read-only: %w", path, err)
 		}
 	}

@@ -48,6 +48,7 @@ func Prepare(ctx context.Context, root string, mounts []Mount) error {
 
 // mount makes one mount and attaches it below root.
 func mount(ctx context.Context, root int, m Mount) error {
+	ctx = explain.Step(ctx, "mount %s on %s", m.what(), m.Destination)
 	tree, err := detached(ctx, m)
 	if errors.Is(err, unix.EPERM) && m.Type == "sysfs" {
 		// Not ours to mount: a user namespace inside a container whose /sys is
@@ -64,6 +65,14 @@ func mount(ctx context.Context, root int, m Mount) error {
 	}
 	defer unix.Close(target)
 	return attach(ctx, tree, target)
+}
+
+// what is the file or directory of a bind mount, and otherwise the file system.
+func (m Mount) what() string {
+	if sortOptions(m).bind {
+		return m.Source
+	}
+	return m.Type
 }
 
 // detached makes a mount that is not attached anywhere. It is gone when the
@@ -113,6 +122,9 @@ func detachedBind(ctx context.Context, m Mount, a attributes) (fd int, err error
 	fd, err = sys.OpenTree(ctx, m.Source, unix.OPEN_TREE_CLONE|depth)
 	if err != nil {
 		return -1, err
+	}
+	if isDefaultDevice(fd) {
+		a.attr &^= unix.MOUNT_ATTR_NODEV // "-v /dev/null:/etc/motd" is a way to empty a file
 	}
 	set := &unix.MountAttr{Attr_set: a.attr, Propagation: a.propagation}
 	if set.Propagation == 0 {

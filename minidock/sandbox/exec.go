@@ -52,12 +52,13 @@ func (p *Process) exec(ctx context.Context, spec ProcessSpec, stdio Stdio) (chil
 	if err := spec.validate(); err != nil {
 		return nil, err
 	}
-	if err := sys.SetDumpable(ctx, false); err != nil {
+	safe := explain.Step(ctx, "make sure that nothing of this process can be reached from inside")
+	if err := sys.SetDumpable(safe, false); err != nil {
 		return nil, err
 	}
 	// What we open is close-on-exec anyway; what our own parent has left open for
 	// us need not be, and must not reach the container.
-	if err := sys.CloseOnExecFrom(ctx, 3); err != nil {
+	if err := sys.CloseOnExecFrom(safe, 3); err != nil {
 		return nil, err
 	}
 	err = onDyingThread(func() (err error) {

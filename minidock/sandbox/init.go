@@ -97,10 +97,13 @@ func readSpec() (Spec, error) {
 
 func (c *container) closeFiles() error {
 	unix.Umask(0) // the modes below are meant as they are written
-	return sys.CloseOnExecFrom(c.ctx, linkFD)
+	ctx := explain.Step(c.ctx, "let no file of the host's stay open when the program is executed")
+	return sys.CloseOnExecFrom(ctx, linkFD)
 }
 
-func (c *container) leaveSession() error { return sys.Setsid(c.ctx) }
+func (c *container) leaveSession() error {
+	return sys.Setsid(explain.Step(c.ctx, "leave the terminal of the host"))
+}
 
 func (c *container) mounts() error { return rootfs.Prepare(c.ctx, c.Root.Path, c.Mounts) }
 
@@ -156,14 +159,14 @@ func (c *container) hostname() error {
 	if c.Hostname == "" || !c.has("uts") {
 		return nil
 	}
-	return sys.Sethostname(c.ctx, c.Hostname)
+	return sys.Sethostname(explain.Step(c.ctx, "give the container its host name"), c.Hostname)
 }
 
 func (c *container) loopback() error {
 	if !c.has("network") {
 		return nil
 	}
-	return sys.LoopbackUp(c.ctx)
+	return sys.LoopbackUp(explain.Step(c.ctx, "switch the loopback device on: 127.0.0.1"))
 }
 
 func (c *container) has(kind string) bool {
@@ -195,7 +198,9 @@ func (c *container) enterCwd() error { return enterCwd(c.Process.Cwd) }
 
 func (c *container) dropPrivileges() error { return dropPrivileges(c.ctx, *c.Process) }
 
-func (c *container) dieWithParent() error { return sys.SetPdeathsig(c.ctx, syscall.SIGKILL) }
+func (c *container) dieWithParent() error {
+	return sys.SetPdeathsig(explain.Step(c.ctx, "die when the parent does"), syscall.SIGKILL)
+}
 
 func (c *container) find() (err error) {
 	c.path, err = findProgram(c.Process.Args[0], c.Process.Env)

@@ -19,6 +19,7 @@ import (
 
 // dropPrivileges makes the calling thread the container's user.
 func dropPrivileges(ctx context.Context, p ProcessSpec) error {
+	ctx = explain.Step(ctx, "drop privileges")
 	sets, err := p.Capabilities.sets()
 	if err != nil {
 		return err

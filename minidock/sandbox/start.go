@@ -49,6 +49,7 @@ func Start(ctx context.Context, bundle string, spec Spec, stdio Stdio) (*Process
 	}
 	ctx = explain.Step(ctx, "start %q in a new container", spec.Process.Args)
 	p, err := start(ctx, bundle, spec, stdio)
+	explain.Flush(ctx) // Init has said all: it is the program now, or has ended
 	if err != nil {
 		return nil, asStartError(err)
 	}
@@ -95,11 +96,11 @@ func startInit(ctx context.Context, set namespace.Set, spec Spec, stdio Stdio, t
 		return nil, err
 	}
 	defer specFile.Close()
-	narration, err := explain.Export(ctx)
+	narration, listen, err := explain.Export(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer narration.Close() // of nil it does nothing but return an error
+	defer listen()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open null device: %w", err)

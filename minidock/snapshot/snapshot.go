@@ -90,7 +90,7 @@ func (s *Store) Unmount(ctx context.Context, dir string) error {
 // mounted, and cannot be again; Remove takes the rest.
 func (s *Store) Commit(ctx context.Context, dir string, w *layer.Writer, clamp *time.Time) (oci.DiffID, error) {
 	upper := filepath.Join(dir, upperName)
-	ctx = explain.Step(ctx, "commit %s as a layer", upper)
+	ctx = explain.Step(ctx, "make a layer of what was changed")
 	err := layer.Diff(ctx, w, upper, layer.DiffOptions{UserXattr: s.opt.UserXattr, Clamp: clamp})
 	if err := errors.Join(err, w.Close()); err != nil {
 		return "", fmt.Errorf("commit %s: %w", dir, err)

@@ -71,7 +71,7 @@ func (s *Store) exists(name string) bool {
 // one, the bottom one first, which are unpacked already; the file is copied.
 func (s *Store) Unpack(ctx context.Context, id oci.DiffID, open func() (io.ReadCloser, error), below ...oci.DiffID) error {
 	err := s.once(id.Hex(), func(dir string) error {
-		ctx := explain.Step(ctx, "unpack layer %s to %s", id.Short(), s.Path(id))
+		ctx := explain.Step(ctx, "layer %s is not unpacked yet: make %s", id.Short(), s.Path(id))
 		archive, err := open()
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ package sys
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,35 @@ import (
 
 // flag is a constant that is shown by its name, without quotes.
 type flag string
+
+// list is an argv: it is shown as C would write it.
+type list []string
+
+func (l list) String() string {
+	quoted := make([]string, len(l))
+	for i, s := range l {
+		quoted[i] = strconv.Quote(s)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// capability is a number of <linux/capability.h>.
+type capability int
+
+func (c capability) String() string {
+	names := [...]string{
+		"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+		"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+		"SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+		"SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+		"MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+		"CHECKPOINT_RESTORE",
+	}
+	if c < 0 || int(c) >= len(names) {
+		return strconv.Itoa(int(c))
+	}
+	return "CAP_" + names[c]
+}
 
 type dirFD int
 
@@ -122,6 +152,17 @@ func (a mountAttr) String() string {
 		list = append(list, "propagation "+mountFlags(a.Propagation).String())
 	}
 	return "{" + strings.Join(list, ", ") + "}"
+}
+
+// forkFlags are those of clone(2) for a process, not a thread: its parent hears of
+// its end by SIGCHLD. Go's CLONE_VM, CLONE_VFORK and CLONE_PIDFD are left out.
+type forkFlags int
+
+func (f forkFlags) String() string {
+	if f == 0 {
+		return "SIGCHLD"
+	}
+	return cloneFlags(f).String() + "|SIGCHLD"
 }
 
 type cloneFlags int

@@ -52,7 +52,7 @@ func PivotRoot(ctx context.Context, newRoot, putOld string) error {
 // Fsopen is fsopen(2). The caller closes fd.
 func Fsopen(ctx context.Context, fstype string) (fd int, err error) {
 	fd, err = unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
-	explain.Call(ctx, "fsopen", err, fstype)
+	explain.CallFor(ctx, fd, "fsopen", err, fstype)
 	if err != nil {
 		return -1, fmt.Errorf("fsopen %q: %w", fstype, err)
 	}
@@ -95,7 +95,7 @@ func FsconfigCreate(ctx context.Context, fd int) error {
 // mount goes away with it if it has not been attached by then.
 func Fsmount(ctx context.Context, fsfd, attrs int) (fd int, err error) {
 	fd, err = unix.Fsmount(fsfd, unix.FSMOUNT_CLOEXEC, attrs)
-	explain.Call(ctx, "fsmount", err, fsfd, mountAttrs(attrs))
+	explain.CallFor(ctx, fd, "fsmount", err, fsfd, mountAttrs(attrs))
 	if err != nil {
 		return -1, fmt.Errorf("fsmount (attributes %#x): %w%s", attrs, err, fsMessages(fsfd))
 	}
@@ -149,7 +149,7 @@ func OpenTree(ctx context.Context, path string, flags uint) (fd int, err error) 
 // AT_EMPTY_PATH, for what dirfd itself is.
 func OpenTreeAt(ctx context.Context, dirfd int, path string, flags uint) (fd int, err error) {
 	fd, err = unix.OpenTree(dirfd, path, flags|unix.OPEN_TREE_CLOEXEC)
-	explain.Call(ctx, "open_tree", err, dirFD(dirfd), path, treeFlags(flags))
+	explain.CallFor(ctx, fd, "open_tree", err, dirFD(dirfd), path, treeFlags(flags))
 	if err != nil {
 		return -1, fmt.Errorf("open_tree %v %q (flags %#x): %w", dirFD(dirfd), path, flags, err)
 	}

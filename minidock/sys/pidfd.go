@@ -17,7 +17,7 @@ import (
 // closes fd, which is close-on-exec.
 func PidfdOpen(ctx context.Context, pid int) (fd int, err error) {
 	fd, err = unix.PidfdOpen(pid, 0)
-	explain.Call(ctx, "pidfd_open", err, pid)
+	explain.CallFor(ctx, fd, "pidfd_open", err, pid)
 	if err != nil {
 		return -1, fmt.Errorf("pidfd_open %d: %w", pid, err)
 	}

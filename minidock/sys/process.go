@@ -64,8 +64,8 @@ func number(on bool) uintptr {
 
 // DropBounding is prctl(2) PR_CAPBSET_DROP. EINVAL means that this kernel has no
 // capability of that number.
-func DropBounding(ctx context.Context, capability int) error {
-	return prctl(ctx, unix.PR_CAPBSET_DROP, "PR_CAPBSET_DROP", uintptr(capability), 0, capability)
+func DropBounding(ctx context.Context, number int) error {
+	return prctl(ctx, unix.PR_CAPBSET_DROP, "PR_CAPBSET_DROP", uintptr(number), 0, capability(number))
 }
 
 // ClearAmbient is prctl(2) PR_CAP_AMBIENT_CLEAR_ALL, Linux 4.3.
@@ -75,9 +75,9 @@ func ClearAmbient(ctx context.Context) error {
 
 // RaiseAmbient is prctl(2) PR_CAP_AMBIENT_RAISE, Linux 4.3. The capability has to
 // be permitted and inheritable.
-func RaiseAmbient(ctx context.Context, capability int) error {
-	return prctl(ctx, unix.PR_CAP_AMBIENT, "PR_CAP_AMBIENT", unix.PR_CAP_AMBIENT_RAISE, uintptr(capability),
-		flag("PR_CAP_AMBIENT_RAISE"), capability)
+func RaiseAmbient(ctx context.Context, number int) error {
+	return prctl(ctx, unix.PR_CAP_AMBIENT, "PR_CAP_AMBIENT", unix.PR_CAP_AMBIENT_RAISE, uintptr(number),
+		flag("PR_CAP_AMBIENT_RAISE"), capability(number))
 }
 
 // Caps are the three capability sets of a thread that capset(2) changes, bit n
@@ -125,7 +125,7 @@ func Setgroups(ctx context.Context, gids []int) error {
 		list[i] = uint32(gid)
 	}
 	_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(gids)), uintptr(unsafe.Pointer(&list[0])), 0)
-	return called(ctx, errno, "setgroups", gids)
+	return called(ctx, errno, "setgroups", len(gids), gids)
 }
 
 // Setresgid is setresgid(2) for the calling thread, with all three ids the same.
@@ -210,8 +210,53 @@ func Mknodat(ctx context.Context, dirfd int, name string, mode uint32, major, mi
 // whichever call failed.
 func ForkExec(ctx context.Context, path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	pid, err = syscall.ForkExec(path, argv, attr)
-	explain.Call(ctx, "clone", err, cloneFlags(attr.Sys.Cloneflags))
+	if explain.Enabled(ctx) {
+		narrateFork(ctx, pid, err, path, argv, attr.Sys)
+	}
 	return pid, err
+}
+
+// narrateFork tells what syscall.ForkExec does, which cannot be asked.
+func narrateFork(ctx context.Context, pid int, err error, path string, argv []string, attr *syscall.SysProcAttr) {
+	switch err {
+	case unix.EPERM, unix.EINVAL, unix.ENOSPC, unix.EUSERS, unix.EAGAIN, unix.ENOMEM, unix.ENOSYS:
+		explain.Call(ctx, "clone", err, forkFlags(attr.Cloneflags)) // the errors of clone(2)
+		return
+	case nil:
+		explain.CallFor(ctx, pid, "clone", nil, forkFlags(attr.Cloneflags))
+	default:
+		explain.Call(ctx, "clone", nil, forkFlags(attr.Cloneflags)) // the child has come, and gone
+	}
+	ctx = explain.Step(ctx, "in the new process")
+	if len(attr.AmbientCaps) > 0 {
+		explain.Call(ctx, "prctl", nil, flag("PR_SET_KEEPCAPS"), 1)
+	}
+	if attr.Setsid {
+		explain.Call(ctx, "setsid", nil)
+	}
+	if len(attr.AmbientCaps) > 0 {
+		narrateAmbient(ctx, attr.AmbientCaps)
+	}
+	if attr.Pdeathsig != 0 {
+		explain.Call(ctx, "prctl", nil, flag("PR_SET_PDEATHSIG"), flag(unix.SignalName(attr.Pdeathsig)))
+	}
+	if attr.Setctty {
+		explain.Call(ctx, "ioctl", nil, attr.Ctty, flag("TIOCSCTTY"), 1)
+	}
+	explain.Call(ctx, "execve", err, path, list(argv))
+}
+
+// narrateAmbient tells how a process that is root of a new user namespace, and so
+// has all capabilities, keeps them across an execve.
+func narrateAmbient(ctx context.Context, ambient []uintptr) {
+	var all uint64
+	for _, c := range ambient {
+		all |= 1 << c
+	}
+	explain.Call(ctx, "capset", nil, Caps{all, all, all})
+	for _, c := range ambient {
+		explain.Call(ctx, "prctl", nil, flag("PR_CAP_AMBIENT"), flag("PR_CAP_AMBIENT_RAISE"), capability(c))
+	}
 }
 
 // Execve is execve(2). It returns only when it fails, and then with nothing but
@@ -220,7 +265,7 @@ func Execve(ctx context.Context, path string, argv, env []string) error {
 	// syscall.Exec and not the bare call: it puts back the limit on open files,
 	// which the Go runtime raises for itself.
 	err := syscall.Exec(path, argv, env)
-	explain.Call(ctx, "execve", err, path, argv)
+	explain.Call(ctx, "execve", err, path, list(argv))
 	return err
 }
 

@@ -65,23 +65,8 @@ func makeLayer(ctx context.Context, l *layout.Layout) (made image.Layer, built t
 	if err != nil {
 		return made, built, err
 	}
-	blob, err := l.Blobs().Create(ctx)
-	if err != nil {
-		return made, built, err
-	}
-	defer blob.Close()
-	archive := layer.NewWriter(blob)
-	if err := writeFiles(archive, self, info.Size()); err != nil {
-		return made, built, err
-	}
-	if err := archive.Close(); err != nil {
-		return made, built, err
-	}
-	name, size, err := blob.Commit(ctx)
-	if err != nil {
-		return made, built, err
-	}
-	return image.NewLayer(archive, name, size), info.ModTime().UTC().Truncate(time.Second), nil
+	made, err = image.WriteLayer(ctx, l, func(w *layer.Writer) error { return writeFiles(w, self, info.Size()) })
+	return made, info.ModTime().UTC().Truncate(time.Second), err
 }
 
 // writeFiles writes the whole root file system, in the order of an archive:

@@ -20,7 +20,7 @@
 //	name, e, err := v.Resolve("/bin/sh", true) // "usr/bin/dash"
 //
 // What it does not do: contents. [View.Source] says which layer to ask, and
-// layer.Content reads from it. It keeps no merged copy either: the trees are
+// [layer.Tree.Contents] reads from it. It keeps no merged copy either: the trees are
 // searched anew each time, which is cheap for the few names that a build asks
 // for. A test compares it with the kernel's overlay over random layers.
 //

@@ -237,13 +237,14 @@ func listView(t *testing.T, v *View, archives [][]byte) (lines []string) {
 		content := ""
 		if e.Type == layer.TypeReg {
 			i, name := v.Source(e.Name)
-			r, err := layer.Content(bytes.NewReader(archives[i]), name)
+			err := v.layers[i].Contents(bytes.NewReader(archives[i]), []string{name}, func(_ []string, r io.Reader) error {
+				b, err := io.ReadAll(r)
+				content = string(b)
+				return err
+			})
 			if err != nil {
 				t.Errorf("%s: %v", e.Name, err)
-				return nil
 			}
-			b, _ := io.ReadAll(r)
-			content = string(b)
 		}
 		lines = append(lines, line(e, content))
 		return nil

@@ -30,7 +30,7 @@ func (v *View) Lookup(name string) (layer.Entry, bool) {
 func (v *View) Layer(name string) int { return v.lookup(clean(name)).layer }
 
 // Source says where the contents of a file are: in which layer, and under which
-// name there, for layer.Content. The name is another one when the file is a hard
+// name there, for layer.Tree.Contents. The name is another one when the file is a hard
 // link to one of a lower layer. The layer is -1 when there is no such file.
 func (v *View) Source(name string) (layer int, entry string) {
 	f := v.lookup(clean(name))
