@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"minidock.dev/minidock/dockerfile"
-	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/ignore"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"

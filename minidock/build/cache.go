@@ -1,17 +1,15 @@
 package build
 
 import (
-	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -46,13 +44,13 @@ type record struct {
 }
 
 func openCache(l *layout.Layout) *cache {
-	return &cache{layout: l, dir: filepath.Join(l.Root(), "cache")}
+	return &cache{layout: l, dir: filepath.Join(l.Root(), layout.CacheDir)}
 }
 
 // image returns what the step with this key gave. It is a hit only if all of
 // the image is still in the store.
 func (c *cache) image(ctx context.Context, k Key) (*image.Image, oci.Descriptor, bool) {
-	r, _, err := c.read(k, false)
+	r, _, err := c.read(k, 0)
 	if err != nil || r.Manifest == nil {
 		return nil, oci.Descriptor{}, false
 	}
@@ -70,84 +68,51 @@ func (c *cache) image(ctx context.Context, k Key) (*image.Image, oci.Descriptor,
 
 // inputs returns the inputs that an entry was made from.
 func (c *cache) inputs(k Key) ([]Input, error) {
-	_, inputs, err := c.read(k, true)
+	_, inputs, err := c.read(k, math.MaxInt)
 	return inputs, err
 }
 
-// read parses an entry, with or without its inputs.
-func (c *cache) read(k Key, all bool) (record, []Input, error) {
+// read parses an entry and the first of its inputs, at most so many.
+func (c *cache) read(k Key, most int) (r record, inputs []Input, err error) {
 	f, err := os.Open(filepath.Join(c.dir, string(k)))
 	if err != nil {
 		return record{}, nil, err
 	}
 	defer f.Close()
-	var r record
-	d := json.NewDecoder(bufio.NewReader(f))
-	if err := d.Decode(&r); err != nil || !all {
-		return r, nil, err
+	d := json.NewDecoder(f)
+	if err := d.Decode(&r); err != nil {
+		return record{}, nil, err
 	}
-	var inputs []Input
-	for {
+	for len(inputs) < most {
 		var line [2]string
-		if err := d.Decode(&line); errors.Is(err, io.EOF) {
-			return r, inputs, nil
+		if err := d.Decode(&line); err == io.EOF {
+			break
 		} else if err != nil {
-			return r, nil, err
+			return record{}, nil, err
 		}
 		inputs = append(inputs, Input{line[0], line[1]})
 	}
+	return r, inputs, nil
 }
 
 // put remembers a step. The image must be in the store already: an entry that
 // reached the disk must not promise what did not.
 func (c *cache) put(ctx context.Context, k Key, r record, inputs []Input) error {
-	explain.Step(ctx, "remember the result as cache entry %s", k)
-	if err := c.write(k, r, inputs); err != nil {
-		return fmt.Errorf("write cache entry %s: %w", k, err)
-	}
-	return nil
-}
-
-func (c *cache) write(k Key, r record, inputs []Input) error {
-	for _, dir := range []string{c.dir, c.layout.TempDir()} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-	}
-	f, err := os.CreateTemp(c.layout.TempDir(), "cache-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // of no effect after the rename
-	defer f.Close()
-	w := bufio.NewWriter(f)
-	e := json.NewEncoder(w)
+	explain.Step(ctx, "remember step %s", k)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	err = e.Encode(r)
+	err := e.Encode(r)
 	for _, in := range inputs {
 		err = cmp.Or(err, e.Encode([2]string{in.Name, in.Value}))
 	}
-	if err := cmp.Or(err, w.Flush(), f.Sync(), f.Close()); err != nil {
-		return err
+	if err == nil {
+		err = c.layout.WriteFile(layout.CacheDir+"/"+string(k), b.Bytes())
 	}
-	if err := os.Rename(f.Name(), filepath.Join(c.dir, string(k))); err != nil {
-		return err
-	}
-	return syncDir(c.dir)
-}
-
-// syncDir makes a rename last. Windows does so by itself and cannot open
-// directories for it.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("write cache entry %s: %w", k, err)
 	}
-	defer d.Close()
-	return d.Sync()
+	return nil
 }
 
 // whyMissed compares the inputs of a step that is not in the cache with the
@@ -184,8 +149,8 @@ func (c *cache) whyMissed(inputs []Input) string {
 // another parent, 0 for a stranger.
 func (c *cache) rank(k Key, inputs []Input) int {
 	parent, instruction := inputs[0].Value, inputs[1].Value
-	old, err := c.head(k)
-	if err != nil {
+	r, old, err := c.read(k, 2)
+	if err != nil || r.Manifest == nil || len(old) < 2 {
 		return 0
 	}
 	sameParent, sameLine := old[0].Value == parent, old[1].Value == instruction
@@ -198,25 +163,6 @@ func (c *cache) rank(k Key, inputs []Input) int {
 		return 1
 	}
 	return 0
-}
-
-// head reads the two inputs that every step has.
-func (c *cache) head(k Key) ([]Input, error) {
-	f, err := os.Open(filepath.Join(c.dir, string(k)))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var r record
-	var lines [2][2]string
-	d := json.NewDecoder(f)
-	if err := cmp.Or(d.Decode(&r), d.Decode(&lines[0]), d.Decode(&lines[1])); err != nil {
-		return nil, err
-	}
-	if r.Manifest == nil {
-		return nil, fs.ErrInvalid
-	}
-	return []Input{{lines[0][0], lines[0][1]}, {lines[1][0], lines[1][1]}}, nil
 }
 
 func keyword(instruction string) string {

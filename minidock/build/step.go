@@ -91,7 +91,7 @@ func (s *stage) whyMissed(ctx context.Context, inputs []Input) (why string) {
 		explain.Step(ctx, "not cached: the cache is not to be used")
 		return ""
 	case s.missed:
-		explain.Step(ctx, "not cached: changed parent, because of the step before")
+		explain.Step(ctx, "not cached: it comes after a step that was not")
 		return ""
 	}
 	s.missed = true

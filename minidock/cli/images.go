@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,14 @@ func (a *app) listImages(ctx context.Context, opt listing) error {
 		return err
 	}
 	list, damage := image.Summaries(ctx, l)
+	if opt.all && len(opt.filters) == 0 { // a filter asks for images with names, or for dangling ones
+		between, err := image.Intermediates(ctx, l)
+		if err != nil {
+			return err
+		}
+		list = append(list, between...)
+		slices.SortStableFunc(list, newestFirst)
+	}
 	t := imageTable(opt.digests)
 	for _, summary := range list {
 		for _, row := range imageRows(summary, opt, time.Now()) {
@@ -71,6 +80,18 @@ func (a *app) listImages(ctx context.Context, opt listing) error {
 		return err
 	}
 	return damage
+}
+
+// newestFirst orders images by age; one of unknown age is the oldest.
+func newestFirst(a, b *image.Summary) int {
+	var whenA, whenB time.Time
+	if a.Created != nil {
+		whenA = *a.Created
+	}
+	if b.Created != nil {
+		whenB = *b.Created
+	}
+	return whenB.Compare(whenA)
 }
 
 func imageTable(digests bool) *table {

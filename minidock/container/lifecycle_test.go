@@ -323,3 +323,30 @@ func TestWarm(t *testing.T) {
 	b.must(b.Warm(b.ctx))
 	b.warm.Close() // as the end of the process does
 }
+
+// TestDevices: root in a container may make any device (CAP_MKNOD), and opens none
+// but the six that it finds. The device that is tried is one of these under another
+// name, so that nothing but the mount can refuse it.
+func TestDevices(t *testing.T) {
+	b := newBox(t)
+	if b.self.Rootless {
+		t.Skip("needs root: in a user namespace the kernel refuses to make devices")
+	}
+	dir := t.TempDir()
+	c := b.create(`for dir in / /tmp/ /dev/ /dev/shm/ /bound/; do
+			/bin/busybox mknod ${dir}made c 1 5 && head -c 1 ${dir}made | wc -c
+		done 2>&1
+		cd /dev; head -c 1 zero | wc -c; echo >null; head -c 1 random | wc -c; cat /etc/motd`,
+		func(cfg *Config) {
+			cfg.Binds = []Bind{{Source: dir, Target: "/bound"}, {Source: "/dev/null", Target: "/etc/motd"}}
+		})
+	out, errs, code := b.attached(c, "")
+	want := ""
+	for _, dir := range []string{"/", "/tmp/", "/dev/", "/dev/shm/", "/bound/"} {
+		want += "head: " + dir + "made: Permission denied\n0\n"
+	}
+	if want += "1\n1\n"; out != want || errs != "" || code != 0 {
+		t.Errorf("code %d, %s%swant:\n%s", code, out, errs, want)
+	}
+	b.must(b.Remove(b.ctx, c, false))
+}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/explain"
@@ -234,22 +233,16 @@ func (u usage) removeTraces(l *layout.Layout, family []member, removeLayer func(
 	return nil
 }
 
-// removeCacheEntry deletes <root>/cache/<hex>. The key comes from a manifest,
-// which anybody may have written, so it must not lead elsewhere.
+// removeCacheEntry deletes <root>/cache/<key>. The key comes from a manifest,
+// which anybody may have written: unless it is 64 digits it is none of ours and
+// might lead elsewhere.
 func removeCacheEntry(l *layout.Layout, key string) error {
-	key, err := cacheFile(key)
-	if err != nil {
-		return nil // no key of ours
+	if _, err := digest.Parse("sha256:" + key); err != nil {
+		return nil
 	}
-	err = os.Remove(filepath.Join(l.Root(), "cache", key))
+	err := os.Remove(filepath.Join(l.Root(), layout.CacheDir, key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
-}
-
-// cacheFile returns the 64 digits of a key, which may have "sha256:" before it.
-func cacheFile(key string) (string, error) {
-	d, err := digest.Parse("sha256:" + strings.TrimPrefix(key, "sha256:"))
-	return d.Hex(), err
 }

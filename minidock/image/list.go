@@ -97,6 +97,33 @@ func Summaries(ctx context.Context, l *layout.Layout) ([]*Summary, error) {
 	return list, err
 }
 
+// Intermediates lists the images that the ones in the index were built upon and
+// that the index does not list themselves: those of the steps between. They are
+// in no order.
+func Intermediates(ctx context.Context, l *layout.Layout) ([]*Summary, error) {
+	explain.Step(ctx, "follow the images in the index to their parents")
+	entries, err := l.Entries()
+	if err != nil {
+		return nil, fmt.Errorf("list intermediate images: %w", err)
+	}
+	seen := map[digest.Digest]bool{}
+	for _, e := range entries {
+		seen[e.Digest] = true
+	}
+	var list []*Summary
+	for _, e := range entries {
+		i, err := load(l, e.Descriptor)
+		for err == nil && i.parent != "" && !seen[i.parent] {
+			seen[i.parent] = true
+			var d oci.Descriptor
+			if i, d, err = loadDigest(l, i.parent); err == nil {
+				list = append(list, summarize(ctx, l, newFound(i, d)))
+			}
+		}
+	}
+	return list, nil // a chain ends where a parent is missing
+}
+
 // remembered returns what index.json itself says of an image, if it is enough.
 func remembered(d oci.Descriptor) (*Summary, bool) {
 	id, err := digest.Parse(d.Annotations[oci.ConfigAnnotation])

@@ -181,7 +181,7 @@ func (l *Layout) writeIndex(x *index) error {
 	if err != nil {
 		return err
 	}
-	if err := l.WriteFile(l.indexFile(), b); err != nil {
+	if err := l.WriteFile(oci.IndexFile, b); err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"minidock.dev/minidock/blob"
 	"minidock.dev/minidock/explain"
@@ -17,10 +18,13 @@ import (
 // Names in the store that are ours and not the specification's.
 const (
 	tempDir       = "tmp"
-	cacheDir      = "cache"
 	storeLockFile = "lock"
 	indexLockFile = "index.lock"
 )
+
+// CacheDir is the directory of the build cache, an entry a file. Package build
+// writes them; package image deletes one with the image that its step made.
+const CacheDir = "cache"
 
 // ErrNotFound is wrapped by the errors about a name that the index has not.
 var ErrNotFound = errors.New("name not found")
@@ -66,10 +70,6 @@ func (l *Layout) Blobs() *blob.Store { return l.blobs }
 // first file is written.
 func (l *Layout) TempDir() string { return filepath.Join(l.root, tempDir) }
 
-// CacheFile returns the file of a step of the build cache. Package build writes
-// it; package image deletes it with the image that the step made.
-func (l *Layout) CacheFile(key string) string { return filepath.Join(l.root, cacheDir, key) }
-
 // create makes an empty store. oci-layout comes last and marks it as complete:
 // after a crash in between, or when two processes do this at the same time, the
 // next Open finds no mark and does it all again.
@@ -95,7 +95,7 @@ func (l *Layout) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.WriteFile(filepath.Join(l.root, oci.LayoutFile), mark)
+	return l.WriteFile(oci.LayoutFile, mark)
 }
 
 // checkEmpty refuses a directory with anything in it that create does not make.
@@ -130,16 +130,17 @@ func (l *Layout) createIndex() error {
 	return l.writeIndex(&index{})
 }
 
-// WriteFile replaces a file of the store, which stands in the store's directory or
-// in one within it that may be missing: readers see the old content or the new,
-// and so do they after a power cut.
-func (l *Layout) WriteFile(file string, b []byte) error {
+// WriteFile makes or replaces a file of the store, "index.json" or "cache/<key>":
+// readers see the old content or the new, and so do they after a power cut.
+func (l *Layout) WriteFile(name string, b []byte) error {
+	file := filepath.Join(l.root, name)
 	for _, dir := range []string{l.TempDir(), filepath.Dir(file)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
 	}
-	f, err := os.CreateTemp(l.TempDir(), "file-")
+	kind, _, _ := strings.Cut(name, "/")
+	f, err := os.CreateTemp(l.TempDir(), kind+"-")
 	if err != nil {
 		return err
 	}

@@ -128,6 +128,7 @@ func devLinks(dev int) error {
 // Console mounts the terminal slave on /dev/console, where programs expect the
 // terminal of the machine. It is called after Pivot.
 func Console(ctx context.Context, slave int) error {
+	ctx = explain.Step(ctx, "mount the terminal on /dev/console")
 	root, err := openRoot("/")
 	if err != nil {
 		return err
