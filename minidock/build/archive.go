@@ -1,7 +1,6 @@
 package build
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -35,13 +34,8 @@ func refuseArchives(ctx context.Context, src source, picks []pick) error {
 	})
 }
 
-// isArchive knows tar by its header (POSIX ustar, offset 257) and the usual
-// compressions by the first bytes.
+// isArchive knows tar by its header (POSIX ustar, offset 257). What is compressed
+// counts as one, too: docker would look inside.
 func isArchive(head []byte) bool {
-	for _, magic := range []string{"\x1f\x8b", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"} {
-		if bytes.HasPrefix(head, []byte(magic)) {
-			return true
-		}
-	}
-	return len(head) > 262 && bytes.Equal(head[257:262], []byte("ustar"))
+	return layer.Compression(head) != "" || len(head) > 262 && string(head[257:262]) == "ustar"
 }

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"minidock.dev/minidock/ignore"
 	"minidock.dev/minidock/layer"
@@ -175,11 +174,11 @@ func (c *contextDir) hidden(name string, dir bool) (bool, error) {
 	return true, nil
 }
 
-// entry is a file as it goes into a layer: it belongs to root, since the user
-// who builds need not exist in the image, and its time is in full seconds,
-// since a finer one would cost an extra tar header a file.
+// entry is a file as it goes into a layer, but for the fractions of its time, which
+// tell whether it has changed. It belongs to root, since the user who builds need
+// not exist in the image.
 func (c *contextDir) entry(name string, info fs.FileInfo) (layer.Entry, error) {
-	e := layer.Entry{Name: name, Mode: tarMode(info.Mode()), ModTime: info.ModTime().UTC().Truncate(time.Second)}
+	e := layer.Entry{Name: name, Mode: tarMode(info.Mode()), ModTime: info.ModTime().UTC()}
 	var err error
 	switch info.Mode().Type() {
 	case 0:
@@ -244,7 +243,7 @@ func (c *contextDir) readFile(e layer.Entry, visit func(layer.Entry, io.Reader) 
 	if err != nil {
 		return err
 	}
-	if info.Size() != e.Size || !info.ModTime().UTC().Truncate(time.Second).Equal(e.ModTime) {
+	if info.Size() != e.Size || !info.ModTime().Equal(e.ModTime) {
 		return fmt.Errorf("copy %s: the file was changed during the build", e.Name)
 	}
 	return visit(e, f)

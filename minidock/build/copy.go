@@ -148,7 +148,7 @@ func (c *copying) layer(ctx context.Context) (image.Layer, error) {
 		}
 		who = &o
 	}
-	parent := layer.Entry{Type: layer.TypeDir, Mode: 0o755, ModTime: c.stage.clamp(c.newest())}
+	parent := layer.Entry{Type: layer.TypeDir, Mode: 0o755, ModTime: c.time(c.newest())}
 	d := newDraft(root.view, who.of(parent))
 	if err := c.place(d, who); err != nil {
 		return image.Layer{}, err
@@ -213,11 +213,20 @@ func (c *copying) place(d *draft, who *owner) error {
 // dressed is a source file as it will be in the layer.
 func (c *copying) dressed(from layer.Entry, name string, p pick, who *owner) drafted {
 	e := who.of(from)
-	e.Name, e.LinkOf, e.ModTime = name, "", c.stage.clamp(from.ModTime)
+	e.Name, e.LinkOf, e.ModTime = name, "", c.time(from.ModTime)
 	if c.mode >= 0 && e.Type != layer.TypeSymlink {
 		e.Mode = c.mode
 	}
 	return drafted{Entry: e, from: from, text: p.text}
+}
+
+// time is the time of a file as the image gets to see it. For files of the context
+// full seconds will do: finer times cost an extra tar header a file.
+func (c *copying) time(t time.Time) time.Time {
+	if c.image == nil {
+		t = t.Truncate(time.Second)
+	}
+	return c.stage.clamp(t)
 }
 
 // of gives a file to its new owner; without one it keeps the old.

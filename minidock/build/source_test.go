@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
@@ -37,11 +39,18 @@ func TestFileChangedMeanwhile(t *testing.T) {
 	if err := read(); err != nil {
 		t.Fatalf("an unchanged file: %v", err)
 	}
-	if err := os.WriteFile(k.context+"/dir/file", []byte("newer"), 0o644); err != nil {
+	file := k.context + "/dir/file"
+	if err := errors.Join(os.WriteFile(file, []byte("new"), 0o644), os.Chtimes(file, then, then.Add(time.Microsecond))); err != nil {
 		t.Fatal(err)
 	}
 	if err := read(); err == nil || !strings.Contains(err.Error(), "changed during the build") {
-		t.Errorf("a changed file: %v", err)
+		t.Errorf("a file with as many other bytes, a moment later: %v", err)
+	}
+	if err := errors.Join(os.WriteFile(file, []byte("newer"), 0o644), os.Chtimes(file, then, then)); err != nil {
+		t.Fatal(err)
+	}
+	if err := read(); err == nil || !strings.Contains(err.Error(), "changed during the build") {
+		t.Errorf("a longer file: %v", err)
 	}
 }
 

@@ -155,10 +155,10 @@ func (s *stage) finish(ctx context.Context) error {
 func (s *stage) annotations(k Key) map[string]string {
 	a := map[string]string{}
 	if s.manifest.Digest != "" {
-		a[image.ParentAnnotation] = s.manifest.Digest.String()
+		a[oci.ParentAnnotation] = s.manifest.Digest.String()
 	}
 	if k != "" {
-		a[image.CacheKeyAnnotation] = string(k)
+		a[oci.CacheKeyAnnotation] = string(k)
 	}
 	return a
 }

@@ -75,9 +75,14 @@ func (a *app) build(ctx context.Context, path string, opt building) error {
 		return err
 	}
 	defer release()
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	img, saved, err := a.runBuild(ctx, options, source, opt)
+	if status := (*statusError)(nil); errors.As(err, &status) {
+		return err // of the same command as root, which has said why
+	}
 	if err != nil {
-		return source.explainError(err)
+		return cmp.Or(interruption(ctx), source.explainError(err))
 	}
 	if len(names) == 0 {
 		err = l.Add(ctx, saved)

@@ -141,6 +141,11 @@ func (a *app) tryOverlay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	release, err := l.Lock(ctx) // or a prune would take the directory away
+	if err != nil {
+		return err
+	}
+	defer release()
 	dir, err := os.MkdirTemp(l.TempDir(), "doctor-")
 	if err != nil {
 		return err

@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
@@ -93,7 +91,7 @@ func (a *app) prune(ctx context.Context, opt pruning) error {
 	if err != nil {
 		return err
 	}
-	freed, err := a.sweep(ctx, users)
+	freed, err := a.sweep(ctx)
 	if err != nil {
 		return err
 	}
@@ -140,7 +138,7 @@ func inUse(found *image.Found, users []imageUser) bool {
 // sweep deletes blobs, unpacked layers, cache entries and temporary files that
 // nothing needs. While another command adds to the store nobody can tell which
 // those are.
-func (a *app) sweep(ctx context.Context, users []imageUser) (freed int64, err error) {
+func (a *app) sweep(ctx context.Context) (freed int64, err error) {
 	release, alone, err := a.images.TryLockExclusive(ctx)
 	if err != nil {
 		return 0, err
@@ -153,15 +151,20 @@ func (a *app) sweep(ctx context.Context, users []imageUser) (freed int64, err er
 	if _, freed, err = a.images.GC(ctx, nil); err != nil {
 		return freed, err
 	}
-	needed, err := a.neededLayers(ctx, users)
+	needed, err := a.neededLayers(ctx)
 	if err != nil {
 		return freed, err
 	}
-	return freed, errors.Join(a.removeLayers(ctx, needed), a.removeCacheEntries(), a.removeTemporary(time.Now()))
+	return freed, errors.Join(a.removeLayers(ctx, needed), a.removeCacheEntries(), a.images.ClearTemp(ctx, a.litterRemover(ctx)))
 }
 
-// neededLayers are those of the images and of the containers.
-func (a *app) neededLayers(ctx context.Context, users []imageUser) (map[oci.DiffID]bool, error) {
+// neededLayers are those of the images and of the containers: of all that there
+// are now that the store is locked, one may be a moment old.
+func (a *app) neededLayers(ctx context.Context) (map[oci.DiffID]bool, error) {
+	users, err := a.imageUsers(ctx)
+	if err != nil {
+		return nil, err
+	}
 	list, err := image.List(ctx, a.images)
 	needed := map[oci.DiffID]bool{}
 	for _, found := range list {
@@ -212,27 +215,4 @@ func (a *app) removeCacheEntries() error {
 		}
 	}
 	return nil
-}
-
-// removeTemporary deletes what killed commands have left in tmp. Whoever makes
-// blobs, layers, RUN steps or containers holds the lock of the store, so those
-// are leftovers while we hold it alone; anything else may belong to a command
-// that still runs if it is young.
-func (a *app) removeTemporary(now time.Time) error {
-	entries, _ := os.ReadDir(a.images.TempDir())
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err != nil || (!madeUnderLock(entry.Name()) && now.Sub(info.ModTime()) < time.Hour) {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(a.images.TempDir(), entry.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func madeUnderLock(name string) bool {
-	kind, _, _ := strings.Cut(name, "-")
-	return slices.Contains([]string{"blob", "cache", "container", "layer", "run"}, kind)
 }

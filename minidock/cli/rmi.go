@@ -115,9 +115,12 @@ func (a *app) deleteImage(ctx context.Context, found *image.Found, users []image
 		}
 		return nil
 	}
-	var layers [][]oci.DiffID
-	for _, user := range users {
-		layers = append(layers, user.layers)
+	layers := func() (all [][]oci.DiffID, err error) {
+		users, err := a.imageUsers(ctx)
+		for _, user := range users {
+			all = append(all, user.layers)
+		}
+		return all, err
 	}
 	deleted, err := image.Delete(ctx, a.images, found, image.DeleteOptions{
 		NoPrune: opt.noPrune, Containers: layers, RemoveLayer: a.layerRemover(ctx),

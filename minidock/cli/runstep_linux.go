@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"minidock.dev/minidock/build"
 	"minidock.dev/minidock/container"
@@ -129,6 +132,8 @@ func runSandbox(ctx context.Context, dir string, spec sandbox.Spec, out io.Write
 	if err != nil {
 		return 0, err
 	}
+	stop := context.AfterFunc(ctx, func() { process.Signal(context.WithoutCancel(ctx), unix.SIGKILL) })
+	defer stop()
 	// Until the command and everything that it started has closed its output:
 	// the end of a container's first process ends all others.
 	copied := make(chan error, 1)
@@ -140,7 +145,7 @@ func runSandbox(ctx context.Context, dir string, spec sandbox.Spec, out io.Write
 	if err != nil {
 		return 0, err
 	}
-	return code, <-copied
+	return code, errors.Join(<-copied, context.Cause(ctx))
 }
 
 // commit writes the changed files as an archive into the store and moves the

@@ -2,6 +2,11 @@ package cli
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
 	"minidock.dev/minidock/container"
 	"minidock.dev/minidock/namespace"
@@ -111,4 +116,31 @@ func (a *app) layerRemover(ctx context.Context) func(oci.DiffID) error {
 		return nil
 	}
 	return func(id oci.DiffID) error { return snaps.RemoveLayer(ctx, id) }
+}
+
+// litterRemover removes a file or directory from tmp. A build step or a container
+// whose command was killed this moment may be about to die too, and until then
+// write; hence the second try. Some of it may be on its way out already: `rm`
+// renames a container to tmp and then deletes it, without any lock.
+func (a *app) litterRemover(ctx context.Context) func(path string) error {
+	return func(path string) error {
+		snaps, err := a.snapshots()
+		if err != nil {
+			return err
+		}
+		kind, _, _ := strings.Cut(filepath.Base(path), "-")
+		for try := 0; ; try++ {
+			var err error
+			if slices.Contains([]string{"run", "container", "removed"}, kind) {
+				err = snaps.Remove(ctx, path) // knows that a mount point is not deleted recursively
+			}
+			if err == nil {
+				err = os.RemoveAll(path)
+			}
+			if err == nil || try == 50 {
+				return err
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 }

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ func (a *app) containerCommands() []*cobra.Command                 { return nil 
 func (a *app) imageUsers(context.Context) ([]imageUser, error)     { return nil, nil }
 func (a *app) removeStopped(context.Context) ([]string, error)     { return nil, nil }
 func (a *app) layerRemover(context.Context) func(oci.DiffID) error { return nil }
+func (a *app) litterRemover(context.Context) func(string) error    { return os.RemoveAll }
 func (a *app) runFunc() build.RunFunc                              { return nil }
 func (a *app) keepInput([]byte) error                              { return nil }
 func (a *app) becomeRoot(context.Context, ...string) error         { return nil }

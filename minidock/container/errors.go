@@ -32,7 +32,7 @@ func (e *NameConflictError) Error() string {
 // NotRunningError says that only a running container can do what was asked.
 type NotRunningError struct{ ID string }
 
-func (e *NotRunningError) Error() string { return "container " + e.ID + " is not running" }
+func (e *NotRunningError) Error() string { return "Container " + e.ID + " is not running" }
 
 // RunningError says that a running container cannot do what was asked: be
 // removed without force.

@@ -144,6 +144,9 @@ func (m *monitor) live(ctx context.Context) error {
 		return err
 	}
 	if err := m.report(); err != nil {
+		// Not left to PDEATHSIG, which a set-user-ID program has lost by now.
+		m.proc.Signal(ctx, unix.SIGKILL)
+		m.proc.Wait()
 		return err
 	}
 	if !m.request.Attach {
@@ -242,8 +245,10 @@ func makeSources(binds []Bind) error {
 
 // report records that the container runs, then tells the starter.
 func (m *monitor) report() error {
+	before := m.c.State
 	m.c.State = State{Status: Running, Pid: m.proc.Pid, StartedAt: time.Now().UTC()}
 	if err := m.c.save(); err != nil {
+		m.c.State = before // it has not run, as far as anybody was told
 		return err
 	}
 	m.starter.sendJSON(kindStarted, started{State: m.c.State}) // if it has died: the container runs anyway

@@ -199,6 +199,9 @@ func (m *monitor) execSpec(q request) (sandbox.ProcessSpec, error) {
 		spec.ConsoleSize = &sandbox.ConsoleSize{Height: q.Size.Rows, Width: q.Size.Cols}
 	}
 	err := AsUser(&spec, fmt.Sprintf("/proc/%d/root", m.proc.Pid), cmp.Or(q.Exec.User, c.User))
+	if errors.Is(err, unix.ENOENT) {
+		err = unix.ESRCH // the root of a process that has just ended
+	}
 	return spec, err
 }
 

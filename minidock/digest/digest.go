@@ -59,12 +59,6 @@ func (d Digest) Validate() error {
 	return err
 }
 
-// Algorithm returns what stands before the colon: "sha256".
-func (d Digest) Algorithm() string {
-	algo, _, _ := strings.Cut(string(d), ":")
-	return algo
-}
-
 // Hex returns what stands after the colon, the 64 digits.
 func (d Digest) Hex() string {
 	_, digits, _ := strings.Cut(string(d), ":")

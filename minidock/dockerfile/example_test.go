@@ -52,9 +52,3 @@ func ExampleExpand() {
 	// a.out <nil>
 	// $FILE <nil>
 }
-
-func ExampleInstruction_Canonical() {
-	in, err := dockerfile.ParseInstruction("copy  --chown=me  a   b  \\\n  /c/", '\\')
-	fmt.Println(in.Canonical(), err)
-	// Output: COPY --chown=me a b /c/ <nil>
-}

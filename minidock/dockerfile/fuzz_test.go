@@ -12,12 +12,12 @@ import (
 func (f *File) print() string {
 	lines := []string{"# escape=" + string(rune(f.Escape))}
 	for _, in := range f.Args {
-		lines = append(lines, in.Canonical())
+		lines = append(lines, in.canonical())
 	}
 	for _, s := range f.Stages {
-		lines = append(lines, s.From.Canonical())
+		lines = append(lines, s.From.canonical())
 		for _, in := range s.Instructions {
-			lines = append(lines, in.Canonical())
+			lines = append(lines, in.canonical())
 		}
 	}
 	return strings.Join(lines, "\n") + "\n"

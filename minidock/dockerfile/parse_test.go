@@ -365,7 +365,7 @@ func TestCanonical(t *testing.T) {
 			}
 			continue
 		}
-		if got := in.Canonical(); got != want {
+		if got := in.canonical(); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
 	}
@@ -394,7 +394,7 @@ func TestHostile(t *testing.T) {
 		f, err := Parse(strings.NewReader(text))
 		if err == nil {
 			for _, in := range f.Stages[0].Instructions {
-				in.Canonical()
+				in.Script()
 				if in.Name == "COPY" {
 					in.Sources()
 				}

@@ -1,8 +1,6 @@
 package dockerfile
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,39 +9,6 @@ import (
 // String is the instruction on one line, without its here-documents.
 func (i Instruction) String() string {
 	return i.line(i.Text)
-}
-
-// Canonical is the instruction in a form that does not depend on how the file
-// is laid out: two instructions with the same canonical text do the same. The
-// text can be parsed again, with the same escape character, and gives the same
-// instruction. Build caches and history are made of it.
-func (i Instruction) Canonical() string {
-	if i.Name == "ONBUILD" && len(i.Args) == 1 {
-		return i.line(i.Args[0])
-	}
-	return i.line(i.canonicalText()) + i.bodies()
-}
-
-// canonicalText squeezes blanks where they only separate, and prints JSON in
-// one way. A line for the shell is left alone: blanks may mean something there.
-func (i Instruction) canonicalText() string {
-	if i.JSON && i.Name == "HEALTHCHECK" {
-		return i.Args[0] + " " + jsonArray(i.Args[1:])
-	}
-	if i.JSON {
-		return jsonArray(i.Args)
-	}
-	g, _ := grammarOf(i.Name)
-	switch g.form {
-	case wordList, pairList, nameList, arrayOrWords:
-		if len(i.Heredocs) > 0 || strings.HasPrefix(i.Text, "[") {
-			break // here a blank may be in a name, or keep the text from being JSON
-		}
-		return strings.Join(i.Args, " ")
-	case probe:
-		return strings.Join(i.Args, " ")
-	}
-	return i.Text
 }
 
 func (i Instruction) line(arguments string) string {
@@ -76,18 +41,4 @@ func protect(flag string) string {
 		b.WriteString(flag[i : i+size])
 	}
 	return b.String()
-}
-
-// jsonArray prints < > & as they are, other than json.Marshal.
-func jsonArray(args []string) string {
-	if args == nil {
-		return "[]"
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(args); err != nil {
-		panic(err) // a slice of strings can always be encoded
-	}
-	return strings.TrimRight(b.String(), "\n")
 }

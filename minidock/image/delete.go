@@ -20,9 +20,11 @@ import (
 type DeleteOptions struct {
 	// NoPrune keeps the untagged parents, as dangling images.
 	NoPrune bool
-	// Containers are the layers of the containers there are, each with the
-	// base first. They are neither removed nor listed as deleted.
-	Containers [][]oci.DiffID
+	// Containers, if set, returns the layers of the containers there are, each
+	// with the base first. They are neither removed nor listed as deleted. It is
+	// called when the store is locked: whoever asked before that would not know
+	// of a container that was made in between.
+	Containers func() ([][]oci.DiffID, error)
 	// RemoveLayer, if set, removes the unpacked form of a layer that no image
 	// and no container has any more.
 	RemoveLayer func(oci.DiffID) error
@@ -98,8 +100,14 @@ func deleteFamily(ctx context.Context, l *layout.Layout, f *Found, opt DeleteOpt
 	if err != nil {
 		return nil, err // a damaged image may have any layer
 	}
+	var containers [][]oci.DiffID
+	if opt.Containers != nil {
+		if containers, err = opt.Containers(); err != nil {
+			return nil, err
+		}
+	}
 	family = slices.DeleteFunc(family, func(m member) bool { return !gone[m.manifest.Digest] })
-	used := usageOf(rest, opt.Containers)
+	used := usageOf(rest, containers)
 	deleted := used.listing(family, gone)
 	if alone {
 		err = used.removeTraces(l, family, opt.RemoveLayer)

@@ -40,9 +40,9 @@ func build(t *testing.T, l *layout.Layout, name string, base *built, steps ...st
 			i = i.WithConfig(func(c *oci.ImageConfig) { c.Config.Cmd = []string{step} }, &h)
 		}
 		key := digest.FromBytes([]byte(parent.Digest.String() + step)).Hex()
-		annotations := map[string]string{image.CacheKeyAnnotation: key}
+		annotations := map[string]string{oci.CacheKeyAnnotation: key}
 		if parent.Digest != "" {
-			annotations[image.ParentAnnotation] = parent.Digest.String()
+			annotations[oci.ParentAnnotation] = parent.Digest.String()
 		}
 		d, err := i.Save(t.Context(), l, image.SaveOptions{Annotations: annotations})
 		if err != nil {
@@ -168,7 +168,13 @@ func TestDeleteNoPrune(t *testing.T) {
 func TestDeleteWithContainer(t *testing.T) {
 	l := newStore(t)
 	b := build(t, l, "app:1", nil, "+one", "+two")
-	containers := [][]oci.DiffID{b.images[0].DiffIDs()}
+	containers := func() ([][]oci.DiffID, error) {
+		if release, ok, err := l.TryLockExclusive(t.Context()); ok {
+			release()
+			t.Errorf("asked for containers without the lock, %v", err)
+		}
+		return [][]oci.DiffID{b.images[0].DiffIDs()}, nil
+	}
 	var unpacked []oci.DiffID
 	remove(t, l, "app:1", image.DeleteOptions{
 		Containers:  containers,
@@ -218,7 +224,7 @@ func TestDeleteHostileCacheKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		i := image.Scratch(linuxAMD64())
-		d, err := i.Save(t.Context(), l, image.SaveOptions{Annotations: map[string]string{image.CacheKeyAnnotation: key}})
+		d, err := i.Save(t.Context(), l, image.SaveOptions{Annotations: map[string]string{oci.CacheKeyAnnotation: key}})
 		if err != nil {
 			t.Fatal(err)
 		}

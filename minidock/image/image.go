@@ -8,12 +8,6 @@ import (
 	"minidock.dev/minidock/oci"
 )
 
-// Annotations of manifests that this package reads; oci defines them.
-const (
-	ParentAnnotation   = oci.ParentAnnotation
-	CacheKeyAnnotation = oci.CacheKeyAnnotation
-)
-
 // Layer is one layer of an image: what it holds, and the blob that holds it.
 type Layer struct {
 	// DiffID is the digest of the uncompressed archive.

@@ -56,8 +56,8 @@ func TestSaveAndLoad(t *testing.T) {
 	l := newStore(t)
 	i := image.Scratch(linuxAMD64()).Append(plainLayer(t, l, "a", "1"), at(1, "COPY a /"))
 	d, err := i.Save(t.Context(), l, image.SaveOptions{Annotations: map[string]string{
-		image.ParentAnnotation:   digest.FromBytes([]byte("parent")).String(),
-		image.CacheKeyAnnotation: "key",
+		oci.ParentAnnotation:   digest.FromBytes([]byte("parent")).String(),
+		oci.CacheKeyAnnotation: "key",
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -154,20 +154,6 @@ func TestForeignImage(t *testing.T) {
 		t.Errorf("one image, two manifests: %s", diff)
 	}
 	validate(t, l)
-}
-
-func TestDescribe(t *testing.T) {
-	l := newStore(t)
-	d, config := docker(t, l)
-	d.Annotations = map[string]string{"k": "v"}
-	got, err := image.Describe(t.Context(), l, d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]string{"k": "v", oci.ConfigAnnotation: digest.FromBytes(config).String(), oci.SizeAnnotation: "9000"}
-	if diff := cmp.Diff(want, got.Annotations); diff != "" {
-		t.Error(diff)
-	}
 }
 
 func TestLoadPicksPlatform(t *testing.T) {

@@ -61,8 +61,8 @@ func assemble(m oci.Manifest, config oci.ImageConfig, raw []byte) (*Image, error
 		Layers: make([]Layer, len(ids)),
 		raw:    raw,
 		id:     m.Config.Digest,
-		parent: digest.Digest(m.Annotations[ParentAnnotation]),
-		key:    m.Annotations[CacheKeyAnnotation],
+		parent: digest.Digest(m.Annotations[oci.ParentAnnotation]),
+		key:    m.Annotations[oci.CacheKeyAnnotation],
 	}
 	for n, d := range m.Layers {
 		i.Layers[n] = Layer{DiffID: ids[n], Descriptor: d}

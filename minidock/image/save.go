@@ -17,8 +17,8 @@ import (
 
 // SaveOptions are the choices of Save; the zero value is a good one.
 type SaveOptions struct {
-	// Annotations are put into the manifest: ParentAnnotation,
-	// CacheKeyAnnotation, or the specification's.
+	// Annotations are put into the manifest: oci.ParentAnnotation,
+	// oci.CacheKeyAnnotation, or the specification's.
 	Annotations map[string]string
 }
 
@@ -97,25 +97,6 @@ func (i *Image) indexAnnotations() map[string]string {
 		m[oci.SizeAnnotation] = strconv.FormatInt(size, 10)
 	}
 	return m
-}
-
-// Describe returns d with the annotations that Save gives to the images it
-// makes, for images that come from elsewhere. It reads layers through to learn
-// their size, if nothing else tells it, so that no List need do it.
-func Describe(ctx context.Context, l *layout.Layout, d oci.Descriptor) (oci.Descriptor, error) {
-	i, err := Load(ctx, l, d)
-	if err != nil {
-		return d, err
-	}
-	i.size = i.Size(ctx, l)
-	annotations := i.indexAnnotations()
-	for k, v := range d.Annotations {
-		if _, ok := annotations[k]; !ok {
-			annotations[k] = v
-		}
-	}
-	d.Annotations = annotations
-	return d, nil
 }
 
 // Import makes an image with one layer from the archive of a root file system,

@@ -82,7 +82,7 @@ func save(t testing.TB, l *layout.Layout, i *image.Image, parent oci.Descriptor)
 	t.Helper()
 	annotations := map[string]string{}
 	if parent.Digest != "" {
-		annotations[image.ParentAnnotation] = parent.Digest.String()
+		annotations[oci.ParentAnnotation] = parent.Digest.String()
 	}
 	d, err := i.Save(t.Context(), l, image.SaveOptions{Annotations: annotations})
 	if err != nil {

@@ -114,7 +114,7 @@ func (la Layer) check(l *layout.Layout) (size int64, err error) {
 // readLayer reads a blob to its end, feeding the plain archive to diff, and
 // returns the media type that its first bytes call for and the size of the files.
 func readLayer(blob io.Reader, diff io.Writer) (mediaType string, files int64, err error) {
-	head := make([]byte, 4)
+	head := make([]byte, 6)
 	n, err := io.ReadFull(blob, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return "", 0, err
@@ -139,15 +139,16 @@ func readArchive(r io.Reader, diff io.Writer) (files int64, err error) {
 	return checkArchive(io.TeeReader(plain, diff))
 }
 
-// layerType is the media type of a layer that begins with head: gzip (RFC 1952),
-// zstd (RFC 8878, whose skippable frames may come first), or a plain archive.
+// layerType is the media type of a layer that begins with head, "" if it is
+// compressed in a way that layers must not be.
 func layerType(head []byte) string {
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+	switch layer.Compression(head) {
+	case "gzip":
 		return oci.MediaTypeLayerGzip
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}),
-		len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.HasSuffix(head, []byte{0x2a, 0x4d, 0x18}):
+	case "zstd":
 		return oci.MediaTypeLayerZstd
+	case "":
+		return oci.MediaTypeLayer
 	}
-	return oci.MediaTypeLayer
+	return ""
 }

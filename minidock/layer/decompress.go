@@ -25,7 +25,7 @@ func Decompress(r io.Reader) (io.ReadCloser, error) {
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("read archive: %w", err)
 	}
-	return decoder(in, compression(magic))
+	return decoder(in, Compression(magic))
 }
 
 func decoder(r io.Reader, kind string) (io.ReadCloser, error) {
@@ -50,9 +50,10 @@ func decoder(r io.Reader, kind string) (io.ReadCloser, error) {
 	return io.NopCloser(r), nil
 }
 
-// compression names the format that begins with magic: gzip (RFC 1952), zstd
-// (RFC 8878, which also lets a "skippable" frame come first), bzip2, xz, or "".
-func compression(magic []byte) string {
+// Compression names the format of what begins with magic, six bytes or more:
+// "gzip" (RFC 1952), "zstd" (RFC 8878, which also lets a "skippable" frame come
+// first), "bzip2", "xz", or "" for anything else.
+func Compression(magic []byte) string {
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
 		return "gzip"

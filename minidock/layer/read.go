@@ -151,7 +151,7 @@ func decompressSeeking(r io.Reader) (io.ReadCloser, error) {
 	if _, err := s.Seek(start, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read archive: %w", err)
 	}
-	if compression(magic[:n]) != "" {
+	if Compression(magic[:n]) != "" {
 		return Decompress(r)
 	}
 	return skipperCloser{&skipper{r: s, pos: start}}, nil

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"minidock.dev/minidock/blob"
@@ -104,6 +107,30 @@ func (l *Layout) GC(ctx context.Context, keep []digest.Digest) (removed []digest
 		return nil, 0, fmt.Errorf("collect garbage: %w", err)
 	}
 	return l.Collect(ctx, all, keep)
+}
+
+// ClearTemp removes everything from the directory where things are born: what
+// commands that were killed have left. The caller holds the exclusive lock of the
+// store, so nobody makes a blob or a layer; that nobody changes the index it sees
+// to itself. remove is given the path of each entry.
+func (l *Layout) ClearTemp(ctx context.Context, remove func(path string) error) error {
+	explain.Step(ctx, "empty %s", l.TempDir())
+	unlock, err := l.lockIndex()
+	if err != nil {
+		return fmt.Errorf("clear temporary files: %w", err)
+	}
+	defer unlock()
+	entries, err := os.ReadDir(l.TempDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		err = errors.Join(err, remove(filepath.Join(l.TempDir(), e.Name())))
+	}
+	if err != nil {
+		return fmt.Errorf("clear temporary files: %w", err)
+	}
+	return nil
 }
 
 // Collect is GC for some blobs only: of the candidates it deletes those that are

@@ -88,6 +88,12 @@ func (l *Layout) create(ctx context.Context) error {
 			return err
 		}
 	}
+	// The other process may have tagged its first image by now.
+	unlock, err := l.lockIndex()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := l.createIndex(); err != nil {
 		return err
 	}
@@ -116,14 +122,8 @@ func (l *Layout) checkEmpty() error {
 	return nil
 }
 
-// createIndex writes the empty index unless there is one. The lock matters: the
-// other process may have tagged its first image by now.
+// createIndex writes the empty index unless there is one.
 func (l *Layout) createIndex() error {
-	unlock, err := l.lockIndex()
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	if _, err := os.Stat(filepath.Join(l.root, oci.IndexFile)); err == nil {
 		return nil
 	}
@@ -131,7 +131,8 @@ func (l *Layout) createIndex() error {
 }
 
 // WriteFile makes or replaces a file of the store, "index.json" or "cache/<key>":
-// readers see the old content or the new, and so do they after a power cut.
+// readers see the old content or the new, and so do they after a power cut. The
+// caller holds the lock of the store, shared, or that of the index; see ClearTemp.
 func (l *Layout) WriteFile(name string, b []byte) error {
 	file := filepath.Join(l.root, name)
 	for _, dir := range []string{l.TempDir(), filepath.Dir(file)} {

@@ -48,7 +48,7 @@ func BecomeRoot(ctx context.Context, args, env []string) (exitCode int, err erro
 		release.Write([]byte{1}) // if the child has died meanwhile, wait tells
 	}
 	release.Close() // without the byte this ends the child, see AwaitMapping
-	code, err := wait(pid)
+	code, err := sys.Wait(pid)
 	if mapErr != nil {
 		return 0, mapErr
 	}

@@ -171,7 +171,7 @@ func checkErrors(ctx context.Context) error {
 // The main thread is the one thread that must not be used.
 func TestNewThreadIsNeverTheMainThread(t *testing.T) {
 	for range 200 {
-		onNewThread(func() error {
+		OnNewThread(func() error {
 			if unix.Gettid() == unix.Getpid() {
 				t.Error("on the main thread")
 			}

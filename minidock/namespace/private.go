@@ -22,7 +22,7 @@ import (
 // and ends with fn, so a goroutine that fn starts sees the host's mounts instead.
 // It is allowed to change the thread in other ways too.
 func Private(ctx context.Context, fn func(context.Context) error) error {
-	return onNewThread(func() error {
+	return OnNewThread(func() error {
 		ctx := explain.Step(ctx, "enter a private mount namespace")
 		if err := sys.Unshare(ctx, unix.CLONE_FS|unix.CLONE_NEWNS); err != nil {
 			return err
@@ -36,11 +36,12 @@ func Private(ctx context.Context, fn func(context.Context) error) error {
 	})
 }
 
-// onNewThread runs fn on a thread that ends with it. Go ends the thread of a
+// OnNewThread runs fn on a thread that ends with it, so fn may change what belongs
+// to a thread: namespaces, ids, capabilities. Go ends the thread of a
 // goroutine that returns while it is locked, with one exception: the main thread
 // cannot end before the process, and /proc/self shows its namespaces. When
 // the scheduler gives us that one, hold it and ask again.
-func onNewThread(fn func() error) error {
+func OnNewThread(fn func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		err := errors.New("goroutine exited") // what remains if fn calls runtime.Goexit
@@ -48,7 +49,7 @@ func onNewThread(fn func() error) error {
 		runtime.LockOSThread()
 		if unix.Gettid() == unix.Getpid() {
 			defer runtime.UnlockOSThread()
-			err = onNewThread(fn)
+			err = OnNewThread(fn)
 			return
 		}
 		err = fn()

@@ -3,8 +3,6 @@
 package namespace
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -77,22 +75,4 @@ func inForeground() bool {
 	defer unix.Close(tty)
 	group, err := unix.IoctlGetInt(tty, unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
-}
-
-// wait reaps a child and returns its exit code as shells count it.
-func wait(pid int) (code int, err error) {
-	var status unix.WaitStatus
-	for {
-		_, err := unix.Wait4(pid, &status, 0, nil)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return 0, fmt.Errorf("wait for process %d: %w", pid, err)
-		}
-		if status.Signaled() {
-			return 128 + int(status.Signal()), nil
-		}
-		return status.ExitStatus(), nil
-	}
 }

@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"errors"
 	"path"
 	"strings"
 
@@ -15,8 +14,8 @@ const (
 	defaultTag    = "latest"
 )
 
-// Reference is a complete name. Values come from Parse and the With methods;
-// one put together by hand is not checked.
+// Reference is a complete name. Values come from Parse; one put
+// together by hand is not checked.
 type Reference struct {
 	Domain string        // "docker.io", "localhost:5000"; never empty
 	Path   string        // "library/alpine"; never empty
@@ -56,23 +55,6 @@ func (r Reference) suffix() string {
 		s += "@" + r.Digest.String()
 	}
 	return s
-}
-
-// WithTag returns the same repository with another tag and no digest.
-func (r Reference) WithTag(tag string) (Reference, error) {
-	if !isTag(tag) {
-		return Reference{}, errors.New("invalid tag format")
-	}
-	return Reference{Domain: r.Domain, Path: r.Path, Tag: tag}, nil
-}
-
-// WithDigest returns the same repository and tag with the digest d.
-func (r Reference) WithDigest(d digest.Digest) (Reference, error) {
-	if err := d.Validate(); err != nil {
-		return Reference{}, err
-	}
-	r.Digest = d
-	return r, nil
 }
 
 // Match reports whether the familiar form, with or without the tag, matches a

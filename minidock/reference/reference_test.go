@@ -105,27 +105,6 @@ func TestParseTarget(t *testing.T) {
 	}
 }
 
-func TestWith(t *testing.T) {
-	r, err := reference.Parse("me/app:v1@" + hash)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tagged, err := r.WithTag("v2")
-	if err != nil || tagged.Familiar() != "me/app:v2" {
-		t.Errorf("WithTag: %s, %v", tagged.Familiar(), err)
-	}
-	if _, err := r.WithTag("-"); err == nil {
-		t.Error("WithTag accepts the tag -")
-	}
-	pinned, err := tagged.WithDigest(hash)
-	if err != nil || pinned.String() != "docker.io/me/app:v2@"+hash {
-		t.Errorf("WithDigest: %s, %v", pinned, err)
-	}
-	if _, err := r.WithDigest("sha256:x"); !errors.Is(err, digest.ErrInvalid) {
-		t.Errorf("WithDigest(sha256:x): %v", err)
-	}
-}
-
 func TestMatch(t *testing.T) {
 	tests := []struct {
 		name, pattern string

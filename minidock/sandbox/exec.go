@@ -5,7 +5,6 @@ package sandbox
 import (
 	"context"
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -61,29 +60,11 @@ func (p *Process) exec(ctx context.Context, spec ProcessSpec, stdio Stdio) (chil
 	if err := sys.CloseOnExecFrom(safe, 3); err != nil {
 		return nil, err
 	}
-	err = onDyingThread(func() (err error) {
+	err = namespace.OnNewThread(func() (err error) {
 		child, err = p.enter(ctx, spec, stdio)
 		return err
 	})
 	return child, err
-}
-
-// onDyingThread runs fn on a thread that is not used for anything afterwards: a
-// goroutine that ends while locked takes its thread along. The main thread cannot
-// end, and other processes see its namespaces and ids as those of the process; if
-// we are given that one, we hold it and ask again.
-func onDyingThread(fn func() error) error {
-	result := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			result <- onDyingThread(fn)
-			runtime.UnlockOSThread()
-			return
-		}
-		result <- fn()
-	}()
-	return <-result
 }
 
 // enter does the work of Exec on the thread that is given up for it.
@@ -95,7 +76,8 @@ func (p *Process) enter(ctx context.Context, spec ProcessSpec, stdio Stdio) (chi
 	defer null.Close()
 	// Namespaces that the container shares with us we are in already, and for the
 	// host's we may not have the right to join: rootless, with the host's network.
-	if err := namespace.Join(ctx, int(p.pidfd.Fd()), p.namespaces); err != nil {
+	err = p.withPidfd(func(pidfd int) error { return namespace.Join(ctx, pidfd, p.namespaces) })
+	if err != nil {
 		return nil, err
 	}
 	var master *os.File
@@ -135,6 +117,9 @@ func (p *Process) enter(ctx context.Context, spec ProcessSpec, stdio Stdio) (chi
 // settle is the part of Init's list that a further process needs.
 func settle(ctx context.Context, spec ProcessSpec, stdio []uintptr) error {
 	unix.Umask(0o022) // of this thread only, since namespace.Join
+	if err := sys.JoinNewKeyring(ctx); err != nil {
+		return err
+	}
 	for _, fd := range stdio {
 		ownStdio(spec.User.UID, int(fd))
 	}

@@ -53,6 +53,7 @@ func (c *container) become() error {
 	for _, step := range []func() error{
 		c.closeFiles,     // nothing of the host's stays open across execve
 		c.leaveSession,   // no terminal of the host's, into which one could type (TIOCSTI)
+		c.leaveKeyring,   // no keys of the caller's login, such as those of its encrypted home
 		c.mounts,         // the mount table, still in sight of the host's files
 		c.devices,        // /dev
 		c.makeCwd,        // the working directory, if the image has none
@@ -104,6 +105,8 @@ func (c *container) closeFiles() error {
 func (c *container) leaveSession() error {
 	return sys.Setsid(explain.Step(c.ctx, "leave the terminal of the host"))
 }
+
+func (c *container) leaveKeyring() error { return sys.JoinNewKeyring(c.ctx) }
 
 func (c *container) mounts() error { return rootfs.Prepare(c.ctx, c.Root.Path, c.Mounts) }
 

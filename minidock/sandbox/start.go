@@ -171,25 +171,29 @@ func writeSpec(spec Spec) (*os.File, error) {
 // Wait waits for the end of the program, and returns its exit code, or 128+n when
 // signal n has killed it. It is called once.
 func (p *Process) Wait() (code int, err error) {
-	status, err := sys.Wait(p.Pid)
-	if err != nil {
-		return 0, err
-	}
-	if status.Signaled() {
-		return 128 + int(status.Signal()), nil
-	}
-	return status.ExitStatus(), nil
+	defer p.pidfd.Close() // or a monitor that runs many programs would keep one for each
+	return sys.Wait(p.Pid)
 }
 
 // Signal sends sig to the program, and to nobody else: when it has ended already
 // the error is unix.ESRCH.
 func (p *Process) Signal(ctx context.Context, sig syscall.Signal) error {
-	return sys.PidfdSendSignal(ctx, int(p.pidfd.Fd()), sig)
+	return p.withPidfd(func(fd int) error { return sys.PidfdSendSignal(ctx, fd, sig) })
+}
+
+// withPidfd does not let Wait close the descriptor while do uses it.
+func (p *Process) withPidfd(do func(fd int) error) error {
+	conn, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	result := error(unix.ESRCH) // what remains when Wait has closed it
+	conn.Control(func(fd uintptr) { result = do(int(fd)) })
+	return result
 }
 
 // discard ends and reaps a process that has not become what it should.
 func (p *Process) discard(ctx context.Context) {
-	sys.PidfdSendSignal(ctx, int(p.pidfd.Fd()), syscall.SIGKILL)
-	sys.Wait(p.Pid)
-	p.pidfd.Close()
+	p.Signal(ctx, syscall.SIGKILL)
+	p.Wait()
 }

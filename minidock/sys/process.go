@@ -163,6 +163,21 @@ func Setsid(ctx context.Context) error {
 	return nil
 }
 
+// JoinNewKeyring is keyctl(2) KEYCTL_JOIN_SESSION_KEYRING without a name: the calling
+// thread leaves the session keyring that it inherited, to whose keys every process
+// that has it may help itself (session-keyring(7)), for a new and empty one. Where
+// keyctl is forbidden by a seccomp filter around us, or not built in, the processes
+// that we start cannot reach any key either, and that is no error.
+func JoinNewKeyring(ctx context.Context) error {
+	// Not unix.KeyctlJoinSessionKeyring, which cannot pass NULL: a keyring whose
+	// name is "" could be joined by others.
+	_, _, errno := unix.Syscall(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0)
+	if errno == unix.ENOSYS || errno == unix.EPERM {
+		errno = 0
+	}
+	return called(ctx, errno, "keyctl", flag("KEYCTL_JOIN_SESSION_KEYRING"), flag("NULL"))
+}
+
 // CloseOnExecFrom marks every descriptor from first on close-on-exec. It is
 // close_range(2) with CLOSE_RANGE_CLOEXEC, Linux 5.11.
 func CloseOnExecFrom(ctx context.Context, first int) error {
@@ -270,16 +285,19 @@ func Execve(ctx context.Context, path string, argv, env []string) error {
 }
 
 // Wait is wait4(2) for one child: it blocks until the child has ended and reaps it.
-func Wait(pid int) (syscall.WaitStatus, error) {
+// code is what shells make of the end: the exit code, or 128+n after signal n.
+func Wait(pid int) (code int, err error) {
+	var status unix.WaitStatus
 	for {
-		var status syscall.WaitStatus
-		_, err := syscall.Wait4(pid, &status, 0, nil)
-		if err == syscall.EINTR {
+		_, err := unix.Wait4(pid, &status, 0, nil)
+		switch {
+		case err == unix.EINTR:
 			continue
-		}
-		if err != nil {
+		case err != nil:
 			return 0, fmt.Errorf("wait for process %d: %w", pid, err)
+		case status.Signaled():
+			return 128 + int(status.Signal()), nil
 		}
-		return status, nil
+		return status.ExitStatus(), nil
 	}
 }
