@@ -30,7 +30,7 @@ import (
 var compared = []string{
 	"mount", "umount2", "pivot_root", "fsopen", "fsconfig", "fsmount", "move_mount", "open_tree", "mount_setattr",
 	"clone", "clone3", "unshare", "setns", "sethostname", "setsid", "close_range", "capset", "prctl", "seccomp",
-	"setgroups", "setresgid", "setresuid", "execve",
+	"setgroups", "setresgid", "setresuid", "keyctl", "execve",
 }
 
 // unordered are calls that the Go runtime and harmless code make too. What is
@@ -54,7 +54,7 @@ func TestNarrationIsTrue(t *testing.T) {
 	}{
 		{"run", func(s *stage) { s.trace("run", "--rm", "--network", "none", "tiny", "true") }},
 		{"run with a terminal", func(s *stage) { s.trace("run", "--rm", "-t", "tiny", "true") }},
-		{"run as another user", func(s *stage) {
+		{"run with options", func(s *stage) {
 			s.trace("run", "--rm", "-u", "0:0", "-v", s.store+":/mnt:ro", "--hostname", "h", "tiny", "true")
 		}},
 		{"a program that is not there", func(s *stage) { s.trace("run", "--rm", "tiny", "nothing") }},
@@ -87,6 +87,79 @@ func TestNarrationIsTrue(t *testing.T) {
 	}
 }
 
+// TestNarrationBreaksNothing: whatever happens to standard error, a command does
+// what it would have done without --explain.
+func TestNarrationBreaksNothing(t *testing.T) {
+	s := newStage(t)
+	t.Run("nobody reads", func(t *testing.T) {
+		cmd := s.command(s.binary, "--explain", "run", "--rm", "tiny", "echo", "hello")
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		cmd.Stderr = w
+		out, err := cmd.Output()
+		w.Close()
+		if err != nil || string(out) != "hello\n" {
+			t.Errorf("output %q, %v", out, err)
+		}
+	})
+	t.Run("standard error is closed", func(t *testing.T) {
+		out, err := s.command("sh", "-c", `"$0" --explain run --rm tiny echo hello 2>&-`, s.binary).Output()
+		if err != nil || string(out) != "hello\n" {
+			t.Errorf("output %q, %v", out, err)
+		}
+	})
+	t.Run("the monitor outlives the command", func(t *testing.T) {
+		// The pipe ends when the command does: the monitor has no part of it.
+		out, err := s.command(s.binary, "--explain", "run", "-d", "--name", "box", "tiny", "sleep", "600").CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte("execve")) {
+			t.Errorf("%v: %s", err, out)
+		}
+		s.minidock("exec", "box", "true")
+		s.minidock("rm", "-f", "box")
+	})
+	// A full pipe holds the command up in the middle of its story, and there it is
+	// killed. The monitor must neither wait for it nor leave anything.
+	for _, room := range []int{0, 1, 2, 4, 6} {
+		t.Run(fmt.Sprintf("killed after %d pages", room), func(t *testing.T) {
+			s.killed(t, room)
+			for _, id := range strings.Fields(s.minidock("ps", "-aq")) {
+				s.minidock("rm", "-f", id)
+			}
+		})
+	}
+}
+
+// killed runs a command whose standard error takes so many pages, and kills it.
+func (s *stage) killed(t *testing.T, room int) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	page := os.Getpagesize()
+	size, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 16*page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, size-room*page)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := s.command(s.binary, "--explain", "run", "--rm", "tiny", "sleep", "600")
+	cmd.Stderr = w
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	time.Sleep(200 * time.Millisecond) // it stands still by now; if it does not, the test proves less
+	cmd.Process.Kill()
+	cmd.Wait()
+}
+
 // stage is a store of its own, and what was told and seen of the commands in it.
 type stage struct {
 	t             *testing.T
@@ -104,10 +177,11 @@ func newStage(t *testing.T) *stage {
 	}
 	s := &stage{t: t, binary: filepath.Join(commands(t), "minidock"), store: store}
 	t.Cleanup(func() {
-		for deadline := time.Now().Add(5 * time.Second); len(holders(store)) > 0 && time.Now().Before(deadline); {
-			time.Sleep(20 * time.Millisecond)
+		left := []string{"?"}
+		for deadline := time.Now().Add(5 * time.Second); len(left) > 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			left = append(holders(store), remains(store)...)
 		}
-		for _, what := range append(holders(store), remains(store)...) {
+		for _, what := range left {
 			t.Errorf("left behind: %s", what)
 		}
 		if os.RemoveAll(store) != nil {
@@ -344,7 +418,7 @@ func (c *call) parse(text string) {
 	c.name, c.args, c.result = m[1], split(m[2]), m[3]
 	if c.result == "-1" {
 		c.result = m[4]
-	} else if !slices.Contains([]string{"fsopen", "fsmount", "open_tree", "clone", "pidfd_open"}, c.name) {
+	} else if !slices.Contains([]string{"fsopen", "fsmount", "open_tree", "clone", "pidfd_open", "keyctl"}, c.name) {
 		c.result = "ok"
 	}
 	a := c.args

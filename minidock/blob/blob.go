@@ -77,7 +77,7 @@ func (s *Store) Has(d digest.Digest) bool {
 
 // ReadBytes returns a whole blob, verified. One longer than max bytes is an
 // error: the documents that are read this way are small, and a file made by
-// someone else shall not fill the memory.
+// someone else must not fill the memory.
 func (s *Store) ReadBytes(d digest.Digest, max int64) ([]byte, error) {
 	f, err := s.Open(d)
 	if err != nil {

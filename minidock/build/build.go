@@ -187,7 +187,7 @@ func (b *builder) unconsumed() []string {
 	if names == nil {
 		return nil
 	}
-	return []string{fmt.Sprintf("[Warning] One or more build-args [%s] were not consumed", strings.Join(names, " "))}
+	return []string{fmt.Sprintf("One or more build-args [%s] were not consumed", strings.Join(names, " "))}
 }
 
 // silent is the Progress of a build that nobody watches.

@@ -29,7 +29,8 @@ import (
 //	  ["file run.sh","0755 0:0 69 sha256:…"]
 //
 // A hit reads the first line only. The inputs are there to explain a miss: a
-// hash says that something changed, but not what.
+// hash says that something changed, but not what. An entry without a manifest is
+// the list of files that a COPY --from finds in some layers; see copying.inputs.
 //
 // Entries never change. Losing one costs time and nothing else, so a file that
 // cannot be read is simply a miss.
@@ -40,7 +41,7 @@ type cache struct {
 
 // record is the first line of an entry.
 type record struct {
-	Manifest *oci.Descriptor `json:"manifest,omitempty"` // none in a list of files (see content)
+	Manifest *oci.Descriptor `json:"manifest,omitempty"` // none in a list of files
 }
 
 func openCache(l *layout.Layout) *cache {

@@ -160,7 +160,7 @@ func TestArgInKey(t *testing.T) {
 		t.Errorf("undeclared: %s, want cccc", got)
 	}
 	last := o.results[len(o.results)-1]
-	if want := "[Warning] One or more build-args [OTHER] were not consumed"; len(last.Warnings) != 1 || last.Warnings[0] != want {
+	if want := "One or more build-args [OTHER] were not consumed"; len(last.Warnings) != 1 || last.Warnings[0] != want {
 		t.Errorf("warnings %q, want %q", last.Warnings, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -183,10 +184,10 @@ func (c *contextDir) entry(name string, info fs.FileInfo) (layer.Entry, error) {
 	switch info.Mode().Type() {
 	case 0:
 		e.Type, e.Size = layer.TypeReg, info.Size()
-		e.Xattrs, err = xattrs(c.root, name)
+		e.Xattrs, err = c.xattrs(name)
 	case fs.ModeDir:
 		e.Type = layer.TypeDir
-		e.Xattrs, err = xattrs(c.root, name)
+		e.Xattrs, err = c.xattrs(name)
 	case fs.ModeSymlink:
 		e.Type, e.Mode = layer.TypeSymlink, 0o777
 		e.Linkname, err = c.root.Readlink(name)
@@ -194,9 +195,17 @@ func (c *contextDir) entry(name string, info fs.FileInfo) (layer.Entry, error) {
 	case fs.ModeNamedPipe:
 		e.Type = layer.TypeFifo
 	default:
-		err = fmt.Errorf("copy %s: a %s cannot be copied", name, info.Mode().Type())
+		err = fmt.Errorf("copy %s: a socket or device cannot be copied", name)
 	}
 	return e, err
+}
+
+// xattrs returns what else belongs to a file, such as the capabilities of a program.
+// An access control list does not: it names users of this machine.
+func (c *contextDir) xattrs(name string) (map[string]string, error) {
+	all, err := layer.Xattrs(filepath.Join(c.root.Name(), name))
+	maps.DeleteFunc(all, func(name, _ string) bool { return strings.HasPrefix(name, "system.posix_acl_") })
+	return all, err
 }
 
 // tarMode turns Go's mode bits into those of tar and of the kernel. Windows
@@ -243,7 +252,7 @@ func (c *contextDir) readFile(e layer.Entry, visit func(layer.Entry, io.Reader) 
 	if err != nil {
 		return err
 	}
-	if info.Size() != e.Size || !info.ModTime().Equal(e.ModTime) {
+	if !info.Mode().IsRegular() || info.Size() != e.Size || !info.ModTime().Equal(e.ModTime) {
 		return fmt.Errorf("copy %s: the file was changed during the build", e.Name)
 	}
 	return visit(e, f)
@@ -252,7 +261,7 @@ func (c *contextDir) readFile(e layer.Entry, visit func(layer.Entry, io.Reader) 
 func (c *contextDir) open(name string) (*os.File, error) {
 	dir, base := path.Split(name)
 	if dir == "" {
-		return c.root.Open(base)
+		return openNow(c.root, base)
 	}
 	if c.last == nil || c.lastName != dir {
 		sub, err := c.root.OpenRoot(path.Clean(dir))
@@ -264,5 +273,11 @@ func (c *contextDir) open(name string) (*os.File, error) {
 		}
 		c.last, c.lastName = sub, dir
 	}
-	return c.last.Open(base)
+	return openNow(c.last, base)
+}
+
+// openNow does not wait: what was a file when it was listed may be a pipe by now,
+// to open which would last until somebody writes to it. readFile finds that out.
+func openNow(dir *os.Root, base string) (*os.File, error) {
+	return dir.OpenFile(base, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }

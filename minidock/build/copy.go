@@ -33,7 +33,7 @@ func (s *stage) prepareCopy(ctx context.Context, in dockerfile.Instruction) (wor
 	w := work{text: c.text(), inputs: inputs}
 	createdBy := s.nop(fmt.Sprintf("%s %s%s in %s ", in.Name, c.flagText(), contentName(inputs), c.dest))
 	if c.picked && len(c.picks) == 0 {
-		w.warnings = []string{fmt.Sprintf("[Warning] %s: no file matches %s", in.Name, strings.Join(c.paths, " "))}
+		w.warnings = []string{fmt.Sprintf("%s: no file matches %s", in.Name, strings.Join(c.paths, " "))}
 	}
 	w.make = func(ctx context.Context, _ io.Writer) (*image.Image, error) {
 		if err := c.pick(ctx); err != nil {

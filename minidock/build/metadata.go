@@ -225,14 +225,21 @@ func (s *stage) prepareVolume(in dockerfile.Instruction) (work, error) {
 			return work{}, errors.New("VOLUME specified can not be an empty string")
 		}
 	}
-	return s.metadata(fmt.Sprintf("VOLUME %v", paths), func(c *oci.ImageConfig) {
+	return recordedOnly(in, s.metadata(fmt.Sprintf("VOLUME %v", paths), func(c *oci.ImageConfig) {
 		if c.Config.Volumes == nil {
 			c.Config.Volumes = map[string]struct{}{}
 		}
 		for _, p := range paths {
 			c.Config.Volumes[p] = struct{}{}
 		}
-	}), nil
+	})), nil
+}
+
+// recordedOnly marks an instruction that other engines act upon when the image
+// runs, and this one does not yet: people are told instead of surprised.
+func recordedOnly(in dockerfile.Instruction, w work) work {
+	w.warnings = []string{in.Name + " is recorded in the image, and minidock run does not act upon it yet"}
+	return w
 }
 
 func (s *stage) prepareUser(in dockerfile.Instruction) (work, error) {
@@ -286,7 +293,7 @@ func (s *stage) prepareHealthcheck(in dockerfile.Instruction) (work, error) {
 	}
 	text := fmt.Sprintf("HEALTHCHECK {Test:%v Interval:%v Timeout:%v StartPeriod:%v StartInterval:%v Retries:%d}",
 		h.Test, h.Interval, h.Timeout, h.StartPeriod, h.StartInterval, h.Retries)
-	return s.metadata(text, func(c *oci.ImageConfig) { c.Config.Healthcheck = &h }), nil
+	return recordedOnly(in, s.metadata(text, func(c *oci.ImageConfig) { c.Config.Healthcheck = &h })), nil
 }
 
 // parseHealthcheck trusts the parser in what is written; it turns it into the

@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"minidock.dev/minidock/build"
@@ -119,7 +121,7 @@ type source struct {
 
 func (a *app) readSource(path, file string) (*source, error) {
 	if path == "-" {
-		text, err := io.ReadAll(a.In)
+		text, err := readText(a.In)
 		return &source{name: "Dockerfile", text: text, fromInput: true}, err
 	}
 	dir, err := filepath.Abs(path)
@@ -140,19 +142,19 @@ func (a *app) readSource(path, file string) (*source, error) {
 func (s *source) readDockerfile(input io.Reader, file string) (err error) {
 	if file == "-" {
 		s.name, s.fromInput = "Dockerfile", true
-		s.text, err = io.ReadAll(input)
+		s.text, err = readText(input)
 		return err
 	}
 	s.name = cmp.Or(file, filepath.Join(s.dir, "Dockerfile"))
-	s.text, err = os.ReadFile(s.name)
+	s.text, err = readTextFile(s.name)
 	if file == "" && errors.Is(err, os.ErrNotExist) {
-		if text, lower := os.ReadFile(filepath.Join(s.dir, "dockerfile")); lower == nil {
+		if text, lower := readTextFile(filepath.Join(s.dir, "dockerfile")); lower == nil {
 			s.text, err = text, nil
 		}
 	}
 	if file != "" && !filepath.IsAbs(file) && errors.Is(err, os.ErrNotExist) {
 		// As the daemon's builder did: relative to the context.
-		if text, inside := os.ReadFile(filepath.Join(s.dir, file)); inside == nil {
+		if text, inside := readTextFile(filepath.Join(s.dir, file)); inside == nil {
 			s.text, err = text, nil
 		}
 	}
@@ -162,6 +164,27 @@ func (s *source) readDockerfile(input io.Reader, file string) (err error) {
 		return plainError("unable to prepare context: unable to evaluate symlinks in Dockerfile path: %v", missing)
 	}
 	return err
+}
+
+// maxText is the longest Dockerfile, in bytes. Without a limit a link to /dev/zero
+// would take all of the memory.
+const maxText = 16 << 20
+
+func readText(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
+	if err == nil && len(text) > maxText {
+		err = fmt.Errorf("the Dockerfile is longer than %s", units.BytesSize(maxText))
+	}
+	return text, err
+}
+
+func readTextFile(name string) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return readText(file)
 }
 
 // readIgnore reads NAME.dockerignore beside the Dockerfile if there is one,
@@ -180,7 +203,7 @@ func (s *source) readIgnore() (*ignore.Matcher, error) {
 			return nil, err
 		}
 		defer file.Close()
-		return ignore.Parse(file)
+		return ignore.Parse(io.LimitReader(file, maxText))
 	}
 	return nil, nil
 }
@@ -264,9 +287,23 @@ func (s *source) excerpt(mistake *dockerfile.Error) string {
 		if n >= mistake.Line && n <= mistake.EndLine {
 			mark = ">>>"
 		}
-		fmt.Fprintf(&out, "%4d | %s %s\n", n, mark, lines[n-1])
+		fmt.Fprintf(&out, "%4d | %s %s\n", n, mark, printable(lines[n-1]))
 	}
 	return out.String() + "--------------------"
+}
+
+// printable is a line as a terminal may get it: short, and without control
+// characters, for the Dockerfile may be anything.
+func printable(line string) string {
+	if len(line) > 200 {
+		line = line[:200] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError {
+			return '\uFFFD'
+		}
+		return r
+	}, line)
 }
 
 func (a *app) reportBuild(img *image.Image, names []reference.Reference, opt building) error {

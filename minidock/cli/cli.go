@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,21 +55,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	executed, err := root.ExecuteContextC(ctx)
-	if ctx := executed.Context(); ctx != nil {
-		a.flush(ctx)
-	}
-	return a.exitCode(err)
-}
-
-// flush waits until started processes have said all that they explain.
-func (a *app) flush(ctx context.Context) {
-	if !explain.Enabled(ctx) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	explain.Flush(ctx)
+	return a.exitCode(root.ExecuteContext(ctx))
 }
 
 // A statusError ends the program with a code, and a message unless it is
@@ -177,7 +162,7 @@ func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 // prepare acts on the global flags, before the verb runs.
 func (a *app) prepare(cmd *cobra.Command) error {
-	ctx := explain.Inherit(cmd.Context())
+	ctx := cmd.Context()
 	switch a.explain {
 	case "":
 	case "text":

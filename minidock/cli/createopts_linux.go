@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path"
@@ -42,8 +43,8 @@ func (o *createOptions) register(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.hostname, "hostname", "h", "", "Container host name")
 	flags.StringVarP(&o.user, "user", "u", "", "Username or UID (format: <name|uid>[:<group|gid>])")
 	flags.StringVarP(&o.workdir, "workdir", "w", "", "Working directory inside the container")
-	flags.StringVar(&o.network, "network", "host", `Connect a container to a network: "host" or "none"`)
-	flags.StringVar(&o.network, "net", "host", "")
+	flags.StringVar(&o.network, "network", "", `Connect a container to a network: "host" or "none" (default host)`)
+	flags.StringVar(&o.network, "net", "", "")
 	flags.Lookup("net").Hidden = true
 	flags.Var(&o.entrypoint, "entrypoint", "Overwrite the default ENTRYPOINT of the image")
 	flags.StringArrayVarP(&o.env, "env", "e", nil, "Set environment variables")
@@ -60,15 +61,15 @@ func (o *createOptions) register(flags *pflag.FlagSet) {
 func (o *createOptions) config(typed string, img *image.Found, args []string) (container.Config, error) {
 	settings := img.Config.Config
 	entrypoint, command := o.command(settings, args)
-	if len(entrypoint)+len(command) == 0 {
-		return container.Config{}, fmt.Errorf("no command specified")
-	}
-	if err := checkNetwork(o.network); err != nil {
+	network := cmp.Or(o.network, "host")
+	if err := checkNetwork(network); err != nil {
 		return container.Config{}, err
 	}
-	workdir, err := o.workingDir(settings)
-	if err != nil {
-		return container.Config{}, err
+	hostname := o.hostname
+	if hostname == "" && o.network == "host" {
+		// Who asks for the host's network gets the host's name with it, as with
+		// docker. Without it the name is the ID, as on the bridges to come.
+		hostname, _ = os.Hostname()
 	}
 	env, err := mergeEnv(settings.Env, o.env)
 	if err != nil {
@@ -80,13 +81,13 @@ func (o *createOptions) config(typed string, img *image.Found, args []string) (c
 	}
 	timeout := o.stopTimeout
 	return container.Config{
-		Name: strings.TrimPrefix(o.name, "/"), Hostname: o.hostname,
+		Name: strings.TrimPrefix(o.name, "/"), Hostname: hostname,
 		Image: typed, ImageID: img.ID(), Layers: diffIDs(img),
 		Entrypoint: entrypoint, Cmd: command, Args: slices.Concat(entrypoint, command),
-		Env: env, WorkingDir: workdir, User: either(o.user, settings.User),
+		Env: env, WorkingDir: cmp.Or(o.workdir, settings.WorkingDir), User: cmp.Or(o.user, settings.User),
 		Tty: o.tty, OpenStdin: o.interactive, AutoRemove: o.autoRemove,
-		Network: o.network, Binds: binds, Labels: mergeLabels(settings.Labels, o.labels),
-		StopSignal: either(o.stopSignal, settings.StopSignal), StopTimeout: &timeout,
+		Network: network, Binds: binds, Labels: mergeLabels(settings.Labels, o.labels),
+		StopSignal: cmp.Or(o.stopSignal, settings.StopSignal), StopTimeout: &timeout,
 	}, nil
 }
 
@@ -105,13 +106,6 @@ func (o *createOptions) command(settings oci.Config, args []string) (entrypoint,
 	return settings.Entrypoint, settings.Cmd
 }
 
-func (o *createOptions) workingDir(settings oci.Config) (string, error) {
-	if o.workdir != "" && !path.IsAbs(o.workdir) {
-		return "", fmt.Errorf("the working directory '%s' is invalid, it needs to be an absolute path", o.workdir)
-	}
-	return either(o.workdir, settings.WorkingDir), nil
-}
-
 // checkNetwork refuses networks that do not exist yet, instead of running the
 // container somewhere else than its user thinks.
 func checkNetwork(name string) error {
@@ -121,25 +115,26 @@ func checkNetwork(name string) error {
 	return fmt.Errorf("network %s not found: minidock has no bridges yet, only --network host and --network none", name)
 }
 
-// mergeEnv lets the user's variables win key by key. A bare KEY takes its
-// value from this process, or takes the image's value away when there is none.
-func mergeEnv(base, given []string) ([]string, error) {
-	env := slices.Clone(base)
+// mergeEnv lists the user's variables, then those of the image that have other
+// keys. A bare KEY takes its value from this process; when there is none it stays
+// bare, which takes the container's own away.
+func mergeEnv(base, given []string) (env []string, err error) {
+	keys := map[string]bool{}
 	for _, entry := range given {
 		key, _, assigned := strings.Cut(entry, "=")
 		if key == "" {
 			return nil, fmt.Errorf("invalid environment variable: %s", entry)
 		}
-		env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, key+"=") || e == key })
-		if !assigned {
-			value, ok := os.LookupEnv(key)
-			if !ok {
-				env = append(env, key) // takes a default away as well
-				continue
-			}
+		if value, ok := os.LookupEnv(key); ok && !assigned {
 			entry = key + "=" + value
 		}
 		env = append(env, entry)
+		keys[key] = true
+	}
+	for _, entry := range base {
+		if key, _, _ := strings.Cut(entry, "="); !keys[key] {
+			env = append(env, entry)
+		}
 	}
 	return env, nil
 }
@@ -164,10 +159,6 @@ func parseBinds(specs []string) ([]container.Bind, error) {
 		bind, err := parseBind(spec)
 		if err != nil {
 			return nil, err
-		}
-		if slices.ContainsFunc(binds, func(b container.Bind) bool { return b.Target == bind.Target }) {
-			//lint:ignore ST1005 docker's text
-			return nil, fmt.Errorf("Duplicate mount point: %s", bind.Target)
 		}
 		binds = append(binds, bind)
 	}
@@ -220,11 +211,4 @@ func diffIDs(img *image.Found) []oci.DiffID {
 		ids[i] = la.DiffID
 	}
 	return ids
-}
-
-func either(first, second string) string {
-	if first != "" {
-		return first
-	}
-	return second
 }

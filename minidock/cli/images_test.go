@@ -131,19 +131,38 @@ func TestDanglingAndPrune(t *testing.T) {
 		t.Errorf("prune without -f and a no: %q", out)
 	}
 	validateAll(t, root)
-	for _, name := range []string{"run-killed", "index.json-young"} {
+	for _, name := range []string{"run-killed", "index.json-1", "removed-x", "whatever"} {
 		if err := os.Mkdir(filepath.Join(root, "tmp", name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if os.Geteuid() == 0 { // for others prune starts the program again, which is no test
 		ok(t, root, "system", "prune", "-f")
-		if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) != 1 || left[0].Name() != "index.json-young" {
+		if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) != 0 {
 			t.Errorf("prune leaves %v in tmp", left)
 		}
 	}
 	if got := ok(t, root, "build", "-t", "x", dir); !strings.Contains(got, "Using cache") {
 		t.Errorf("prune took the cache of an image that is there:\n%s", got)
+	}
+}
+
+// TestEndlessDockerfile: no Dockerfile takes all of the memory, and none sends
+// commands to the terminal of whoever reads the error.
+func TestEndlessDockerfile(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\n# \x1b[31mred \xff\nNOPE "+strings.Repeat("x", 10_000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, code := minidock(t, root, "", "build", dir)
+	if _, shown, _ := strings.Cut(errs, "----\n"); code != 1 || strings.Contains(shown, "\x1b") || len(shown) > 1000 {
+		t.Errorf("code %d, excerpt %q", code, shown)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), make([]byte, maxText+1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := minidock(t, root, "", "build", dir); code != 1 || !strings.Contains(errs, "longer than 16MiB") {
+		t.Errorf("code %d, %q", code, errs)
 	}
 }
 
@@ -194,7 +213,7 @@ func TestBuildMistake(t *testing.T) {
 // on as root.
 func TestResume(t *testing.T) {
 	var out bytes.Buffer
-	c := &classic{out: &out, resume: 2}
+	c := &classic{out: &out, resume: 2, paint: colorsFor(&out).step}
 	id := digest.FromBytes(nil)
 	c.Step(1, 3, "FROM x")
 	c.Result(build.Result{N: 1, Total: 3, Image: id})

@@ -140,6 +140,9 @@ func (a *app) startAll(ctx context.Context, keys []string) error {
 		if err == nil && c.Status != container.Running {
 			err = store.Start(ctx, c, nil)
 		}
+		if errors.Is(err, container.ErrStarted) {
+			err = nil // by another command, since we looked
+		}
 		if err != nil {
 			fmt.Fprintln(a.Err, refusal(err))
 			failed = true

@@ -126,6 +126,8 @@ func status(c *container.Container, now time.Time) string {
 	switch c.Status {
 	case container.Running:
 		return "Up " + units.HumanDuration(now.Sub(c.StartedAt))
+	case container.Dead:
+		return "Dead"
 	case container.Exited:
 		return fmt.Sprintf("Exited (%d) %s", c.ExitCode, age(c.FinishedAt, now))
 	}

@@ -66,9 +66,7 @@ func (a *app) runContainer(ctx context.Context, o runOptions, name string, args 
 	if err != nil {
 		return err
 	}
-	if err := store.Warm(ctx); err != nil {
-		return err
-	}
+	store.Warm(ctx)
 	c, err := a.create(ctx, o.createOptions, name, args)
 	if err != nil {
 		return err

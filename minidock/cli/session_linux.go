@@ -19,14 +19,13 @@ type session struct {
 	*container.Attach
 	a       *app
 	restore func() // gives the terminal back as it was; may be called again
-	stop    func()
 }
 
 // session puts the terminal into raw mode if the process has one of its own:
 // then Ctrl-C is a byte for that process. Otherwise it is a signal that comes
 // here and is passed on.
 func (a *app) session(tty, interactive, proxy bool, detachKeys []byte) *session {
-	s := &session{Attach: &container.Attach{Out: a.Out, Err: a.Err}, a: a, restore: func() {}, stop: func() {}}
+	s := &session{Attach: &container.Attach{Out: a.Out, Err: a.Err}, a: a, restore: func() {}}
 	if interactive {
 		s.In = a.In
 	}
@@ -38,6 +37,7 @@ func (a *app) session(tty, interactive, proxy bool, detachKeys []byte) *session 
 	if tty && term.IsTerminal(os.Stdin) && interactive {
 		if restore, err := term.Raw(os.Stdin); err == nil {
 			s.restore = func() { restore() }
+			s.restoreWhenKilled()
 			s.Tty = true
 			s.DetachKeys = detachKeys
 		}
@@ -46,6 +46,19 @@ func (a *app) session(tty, interactive, proxy bool, detachKeys []byte) *session 
 		s.followSize()
 	}
 	return s
+}
+
+// restoreWhenKilled gives the terminal back when a signal ends this process: a
+// shell without echo is of no use. The container runs on.
+func (s *session) restoreWhenKilled() {
+	killed := make(chan os.Signal, 1)
+	signal.Notify(killed, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM)
+	go func() {
+		sig := (<-killed).(syscall.Signal)
+		s.restore()
+		signal.Reset(sig)
+		syscall.Kill(os.Getpid(), sig)
+	}()
 }
 
 // followSize tells the container how large the window is, and when that changes.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -101,12 +102,17 @@ func (a *app) removeStopped(ctx context.Context) (removed []string, err error) {
 		if c.Status == container.Running {
 			continue
 		}
-		if err := boxes.Remove(ctx, c, false); err != nil {
+		err := boxes.Remove(ctx, c, false)
+		gone, running := (*container.NotFoundError)(nil), (*container.RunningError)(nil)
+		if errors.As(err, &gone) || errors.As(err, &running) {
+			continue // somebody else has removed or started it meanwhile
+		}
+		if err != nil {
 			return removed, err
 		}
 		removed = append(removed, c.ID)
 	}
-	return removed, nil
+	return removed, boxes.ForgetNames(ctx)
 }
 
 // layerRemover removes the unpacked form of a layer that is not used any more.

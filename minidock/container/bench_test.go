@@ -30,7 +30,7 @@ func BenchmarkRunWarm(b *testing.B) {
 	box := newBox(b)
 	for b.Loop() {
 		b.StopTimer()
-		box.must(box.Warm(box.ctx))
+		box.Warm(box.ctx)
 		time.Sleep(5 * time.Millisecond)
 		b.StartTimer()
 		c := box.create("", func(c *Config) { c.Args, c.AutoRemove = []string{"true"}, true })

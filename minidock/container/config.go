@@ -4,7 +4,6 @@ package container
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,6 +55,7 @@ const (
 	Created = "created" // never started, or the start did not get as far as execve
 	Running = "running"
 	Exited  = "exited"
+	Dead    = "dead" // state.json is damaged, as a loss of power can leave it: it can only be removed
 )
 
 // State is what has become of a container.
@@ -93,18 +93,17 @@ type document struct {
 }
 
 // load reads the container in dir. The file says what the monitor wrote last;
-// derive turns it into the truth.
+// inspect turns it into the truth. One whose file cannot be understood is Dead, and
+// not an error: it must not keep ps from showing the others, nor rm from taking it away.
 func load(dir string) (*Container, error) {
 	b, err := os.ReadFile(filepath.Join(dir, "state.json"))
 	if err != nil {
 		return nil, err
 	}
 	var d document
-	if err := json.Unmarshal(b, &d); err != nil {
-		return nil, fmt.Errorf("read state of container %s: %w", filepath.Base(dir), err)
-	}
-	if len(d.Config.ID) != idLength {
-		return nil, fmt.Errorf("read state of container %s: %w", filepath.Base(dir), errors.New("no ID"))
+	err = json.Unmarshal(b, &d)
+	if id := filepath.Base(dir); err != nil || d.Config.ID != id || len(d.Config.Args) == 0 {
+		d = document{Config{ID: id, Args: []string{""}}, State{Status: Dead, Error: "its state.json is damaged"}}
 	}
 	return &Container{Config: d.Config, State: d.State, Dir: dir}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -193,6 +194,28 @@ func (s *Store) unlink(c *Container) error {
 		return nil
 	}
 	return os.Remove(s.link(c.Name))
+}
+
+// ForgetNames removes the names that lead to no container, which creations and
+// removals that were killed have left.
+func (s *Store) ForgetNames(ctx context.Context) error {
+	unlock, err := s.lockNames()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("forget names: %w", err)
+	}
+	defer unlock()
+	explain.Step(ctx, "remove names that lead to no container")
+	entries, err := os.ReadDir(filepath.Join(s.root, "names"))
+	for _, e := range entries {
+		owner, readErr := os.Readlink(s.link(e.Name()))
+		if readErr == nil && !s.exists(filepath.Base(owner)) {
+			err = errors.Join(err, os.Remove(s.link(e.Name())))
+		}
+	}
+	return err
 }
 
 // lockNames is held while a name is looked at and then changed.

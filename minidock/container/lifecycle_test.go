@@ -316,12 +316,12 @@ func TestManyAtOnce(t *testing.T) {
 // TestWarm: a monitor that is not used ends, and the next Start uses the one that is.
 func TestWarm(t *testing.T) {
 	b := newBox(t)
-	b.must(b.Warm(b.ctx))
+	b.Warm(b.ctx)
 	if out, _, _ := b.attached(b.create("echo warm"), ""); out != "warm\n" {
 		t.Errorf("output %q", out)
 	}
-	b.must(b.Warm(b.ctx))
-	b.warm.Close() // as the end of the process does
+	b.Warm(b.ctx)
+	(<-b.warm).Close() // as the end of the process does
 }
 
 // TestDevices: root in a container may make any device (CAP_MKNOD), and opens none

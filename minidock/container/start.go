@@ -26,9 +26,12 @@ import (
 // cannot be executed; such a container is removed if it is AutoRemove, else
 // it remembers the error. ErrStarted if it runs already.
 func (s *Store) Start(ctx context.Context, c *Container, a *Attach) error {
-	ctx = explain.Step(ctx, "start container %s: its monitor does what follows", c.Short())
-	if c.Status == Running {
+	ctx = explain.Step(ctx, "start container %s", c.Short())
+	switch c.Status {
+	case Running:
 		return ErrStarted
+	case Dead:
+		return fmt.Errorf("start container %s: %s", c.Short(), c.Error)
 	}
 	w, err := s.takeWarm(ctx)
 	if err != nil {
@@ -55,22 +58,34 @@ func (s *Store) Start(ctx context.Context, c *Container, a *Attach) error {
 	return nil
 }
 
-// Warm starts the monitor that the next Start will use. A process takes some
-// milliseconds to come to life; `run` calls Warm before it looks for the
-// image, and does both at once. A monitor that is not used ends with the caller.
-// Not for use while other goroutines call Start.
-func (s *Store) Warm(ctx context.Context) error {
-	w, err := spawn(ctx)
-	s.warm = w
-	return err
+// Warm starts the monitor that the next Start will use, and does not wait for it.
+// A process takes some milliseconds to come to life; `run` calls Warm before it
+// looks for the image, and does both at once. A monitor that is not used ends with
+// the caller. Not for use while other goroutines call Start.
+func (s *Store) Warm(ctx context.Context) {
+	if explain.Enabled(ctx) {
+		return // a story is told in order
+	}
+	s.warm = make(chan spawned, 1)
+	go func() {
+		w, err := spawn(ctx)
+		s.warm <- spawned{w, err}
+	}()
+}
+
+// spawned is the result of spawn.
+type spawned struct {
+	*wire
+	err error
 }
 
 func (s *Store) takeWarm(ctx context.Context) (*wire, error) {
-	if w := s.warm; w != nil {
-		s.warm = nil
-		return w, nil
+	if s.warm == nil {
+		return spawn(ctx)
 	}
-	return spawn(ctx)
+	monitor := <-s.warm
+	s.warm = nil
+	return monitor.wire, monitor.err
 }
 
 // MonitorName is argv[0] of a monitor; main calls Monitor by it.
@@ -80,7 +95,7 @@ const MonitorName = "minidock-monitor"
 // end of the terminal reaches it. It gets one end of a socketpair as
 // descriptor 3 and no other file of ours.
 func spawn(ctx context.Context) (*wire, error) {
-	ctx = explain.Step(ctx, "start a monitor, the process that will stand beside the container")
+	ctx = explain.Step(ctx, "start its monitor, the process that stands beside it and does what follows")
 	exe, err := sandbox.Executable(ctx)
 	if err != nil {
 		return nil, err

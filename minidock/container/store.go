@@ -26,7 +26,7 @@ type Store struct {
 	root  string
 	snaps *snapshot.Store
 	self  namespace.Self
-	warm  *wire // to the monitor started by Warm, not yet used
+	warm  chan spawned // the monitor started by Warm, not yet used
 }
 
 // Open returns the containers of the store at root, an absolute path. snaps

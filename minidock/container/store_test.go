@@ -73,6 +73,19 @@ func TestSameNameAtOnce(t *testing.T) {
 	}
 }
 
+// TestForgetNames: what a kill -9 between the name and the container leaves.
+func TestForgetNames(t *testing.T) {
+	b := newBox(t)
+	b.must(b.ForgetNames(b.ctx)) // there is no directory yet
+	c := b.create("", func(cfg *Config) { cfg.Name = "here" })
+	b.must(os.Symlink(filepath.Join("..", "containers", newID()), b.link("gone")))
+	b.must(b.ForgetNames(b.ctx))
+	if diff := cmp.Diff([]string{b.link("here")}, b.files("names")); diff != "" {
+		t.Error(diff)
+	}
+	b.must(b.Remove(b.ctx, c, false))
+}
+
 func TestFind(t *testing.T) {
 	b := newBox(t)
 	one := b.create("")
@@ -339,4 +352,33 @@ func FuzzWire(f *testing.F) {
 			parseSize(payload)
 		}
 	})
+}
+
+// TestDamagedState is what a loss of power can leave: a container whose state.json is
+// empty. It is shown, cannot be started, and can be removed.
+func TestDamagedState(t *testing.T) {
+	b := newBox(t)
+	good, bad := b.create(""), b.create("")
+	b.must(os.WriteFile(bad.path("state.json"), nil, 0o644))
+	list, err := b.List(b.ctx)
+	if err != nil || len(list) != 2 || list[0].ID != good.ID || list[1].Status != Dead {
+		t.Fatalf("list: %v, %v", list, err)
+	}
+	found, err := b.Find(bad.ID[:12])
+	b.must(err)
+	if err := b.Start(b.ctx, found, nil); err == nil || !strings.Contains(err.Error(), "state.json is damaged") {
+		t.Errorf("start: %v", err)
+	}
+	b.must(b.Remove(b.ctx, found, false))
+	b.must(os.Remove(b.link(bad.Name))) // leads nowhere, so it is free
+}
+
+// TestReportFails: a start that cannot be recorded is none.
+func TestReportFails(t *testing.T) {
+	b := newBox(t)
+	m := &monitor{c: b.create(""), proc: &sandbox.Process{Pid: 1}}
+	b.must(os.Mkdir(m.c.path("state.json.new"), 0o700)) // as good as a full disk
+	if err := m.report(); err == nil || m.c.Status != Created {
+		t.Errorf("error %v, status %s", err, m.c.Status)
+	}
 }

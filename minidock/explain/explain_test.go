@@ -123,3 +123,32 @@ func FuzzForward(f *testing.F) {
 		explain.Forward(explain.With(context.Background(), explain.Text(&got)), bytes.NewReader(lines))
 	})
 }
+
+// BenchmarkSilent is the price of narrating when nobody listens.
+func BenchmarkSilent(b *testing.B) {
+	ctx, dir := context.Background(), b.TempDir()
+	b.Run("Step", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			explain.Step(ctx, "mount %d layers at %s", len(dir), dir)
+		}
+	})
+	b.Run("Call", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			explain.Call(ctx, "umount2", nil, dir, len(dir))
+		}
+	})
+}
+
+// A call that has returned a descriptor shows it.
+func TestCallFor(t *testing.T) {
+	var got strings.Builder
+	ctx := explain.With(context.Background(), explain.Text(&got))
+	explain.CallFor(ctx, 7, "fsopen", nil, "overlay")
+	explain.CallFor(ctx, -1, "fsopen", errors.New("no such device"), "overlay")
+	const want = "fsopen(\"overlay\") = 7\nfsopen(\"overlay\") = no such device\n"
+	if got.String() != want {
+		t.Errorf("got %q, want %q", got.String(), want)
+	}
+}

@@ -143,7 +143,7 @@ func strike(ctx context.Context, l *layout.Layout, id digest.Digest) ([]digest.D
 			manifests = append(manifests, e.Digest)
 		}
 	}
-	// An error is about a damaged parent, which shall not keep the child alive.
+	// An error is about a damaged parent, which must not keep the child alive.
 	blobs, _ := l.Follow(manifests)
 	for _, d := range manifests {
 		if err := l.Remove(ctx, d); err != nil {

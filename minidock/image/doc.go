@@ -12,8 +12,9 @@
 //	err = store.Tag(ctx, "my-app:latest", "docker.io/library/my-app:latest", d)
 //
 // In memory an image holds descriptors only; the layers stay where they are, in
-// the store. [Load] and [Find] keep the exact bytes of a configuration that was
-// made elsewhere, for to write it anew would give it another ID.
+// the store ([WriteLayer] puts one there). [Load] and [Find] keep the exact bytes
+// of a configuration that was made elsewhere: written anew it would have another
+// ID.
 //
 // Three questions about the store are answered here too, because they need the
 // inside of images: [List] (docker images), [History] (docker history), and what may

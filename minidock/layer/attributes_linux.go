@@ -3,6 +3,7 @@ package layer
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -89,6 +90,17 @@ func (t *target) xattr(e Entry, name string, err error) error {
 	return fmt.Errorf("set attribute %s: %w", name, err)
 }
 
+// Xattrs returns those extended attributes of a file that a layer keeps. A symbolic
+// link is not followed. Systems other than Linux have none that mean anything to it.
+func Xattrs(file string) (map[string]string, error) {
+	a := pathAttributes(file)
+	names, err := a.list()
+	if err != nil {
+		return nil, err
+	}
+	return a.kept(names)
+}
+
 // attributes are the two calls that read extended attributes, of a descriptor or
 // of a path. Both return the size needed when the buffer is nil.
 type attributes struct {
@@ -110,14 +122,32 @@ func pathAttributes(path string) attributes {
 	}
 }
 
-// list returns the names, each followed by a zero byte. Most files have none,
-// which the first call finds out.
-func (a attributes) list() ([]byte, error) {
-	b, err := readSized(a.listxattr)
-	if errors.Is(err, unix.ENOTSUP) {
+// list returns the names. Most files have none, which the first call finds out.
+func (a attributes) list() ([]string, error) {
+	b, err := readSized(a.listxattr) // each name ends with a zero byte
+	if errors.Is(err, unix.ENOTSUP) || err == nil && len(b) == 0 {
 		return nil, nil
 	}
-	return b, wrap("listxattr", err)
+	return strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00"), wrap("listxattr", err)
+}
+
+// kept returns those of the names that belong to a layer, with their values.
+func (a attributes) kept(names []string) (map[string]string, error) {
+	var kept map[string]string
+	for _, name := range names {
+		if !keepXattr(name) {
+			continue
+		}
+		value, err := a.get(name)
+		if err != nil {
+			return nil, fmt.Errorf("read attribute %s: %w", name, err)
+		}
+		if kept == nil {
+			kept = make(map[string]string)
+		}
+		kept[name] = string(value)
+	}
+	return kept, nil
 }
 
 func (a attributes) get(name string) ([]byte, error) {

@@ -235,33 +235,29 @@ func (d *differ) entry(name string, st *unix.Stat_t) Entry {
 // xattrs returns the attributes that belong to the layer, and the opaque mark.
 func (d *differ) xattrs(a attributes) (kept map[string]string, opaque string, err error) {
 	names, err := a.list()
-	if err != nil || len(names) == 0 {
+	if err != nil {
 		return nil, "", err
 	}
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(names), "\x00"), "\x00") {
-		note, own := strings.CutPrefix(name, d.overlay)
-		switch {
+	for _, name := range names {
+		switch note, own := strings.CutPrefix(name, d.overlay); {
 		case own && note == "redirect":
-			return nil, "", fmt.Errorf("attribute %s: the overlay was mounted with redirect_dir=on, so this directory alone is not the change", name)
+			return nil, "", incomplete(name, "redirect_dir")
 		case own && note == "metacopy":
-			return nil, "", fmt.Errorf("attribute %s: the overlay was mounted with metacopy=on, so this directory alone is not the change", name)
-		case own && note != "opaque" || !own && !keepXattr(name):
-			continue
-		}
-		value, err := a.get(name)
-		if err != nil {
-			return nil, "", fmt.Errorf("read attribute %s: %w", name, err)
-		}
-		if own {
+			return nil, "", incomplete(name, "metacopy")
+		case own && note == "opaque":
+			value, err := a.get(name)
+			if err != nil {
+				return nil, "", fmt.Errorf("read attribute %s: %w", name, err)
+			}
 			opaque = string(value)
-			continue
 		}
-		if kept == nil {
-			kept = make(map[string]string)
-		}
-		kept[name] = string(value)
 	}
-	return kept, opaque, nil
+	kept, err = a.kept(names)
+	return kept, opaque, err
+}
+
+func incomplete(name, option string) error {
+	return fmt.Errorf("attribute %s: the overlay was mounted with %s=on, so this directory alone is not the change", name, option)
 }
 
 // openForReading opens a file that lstat has seen. Should it be another one by

@@ -13,3 +13,6 @@ import (
 func Diff(ctx context.Context, w *Writer, upper string, opt DiffOptions) error {
 	return fmt.Errorf("pack layer: not on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
+
+// Xattrs finds none: what other systems keep there means nothing to Linux.
+func Xattrs(file string) (map[string]string, error) { return nil, nil }

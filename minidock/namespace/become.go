@@ -28,7 +28,7 @@ import (
 // An *Unavailable says that the system does not let this user do it. When only
 // one id could be mapped that is no error: the child sees it in Current.
 func BecomeRoot(ctx context.Context, args, env []string) (exitCode int, err error) {
-	ctx = explain.Step(ctx, "become root of a new user namespace")
+	ctx = explain.Step(ctx, "become root of a new user namespace: this command begins once more in there")
 	if err := restricted(); err != nil {
 		return 0, err
 	}

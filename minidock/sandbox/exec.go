@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"os"
 	"syscall"
 
@@ -16,8 +17,9 @@ import (
 )
 
 // Exec runs another program in the container whose first process is p. It returns
-// when execve has succeeded, or a *StartError. The program does not depend on the
-// thread or the process that called Exec; it ends with the container at the latest.
+// when execve has succeeded, or a *StartError, or unix.ESRCH when the container has
+// ended. The program does not depend on the thread or the process that called Exec;
+// it ends with the container at the latest.
 // The caller is in the container's user namespace, and not in the container.
 //
 // The usual way is a helper that joins the namespaces and then executes the
@@ -41,7 +43,10 @@ import (
 func (p *Process) Exec(ctx context.Context, spec ProcessSpec, stdio Stdio) (*Process, error) {
 	ctx = explain.Step(ctx, "start %q in the container of process %d", spec.Args, p.Pid)
 	child, err := p.exec(ctx, spec, stdio)
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ESRCH):
+		return nil, err
+	case err != nil:
 		return nil, asStartError(err)
 	}
 	return child, nil
@@ -117,7 +122,7 @@ func (p *Process) enter(ctx context.Context, spec ProcessSpec, stdio Stdio) (chi
 // settle is the part of Init's list that a further process needs.
 func settle(ctx context.Context, spec ProcessSpec, stdio []uintptr) error {
 	unix.Umask(0o022) // of this thread only, since namespace.Join
-	if err := sys.JoinNewKeyring(ctx); err != nil {
+	if err := sys.JoinNewKeyring(explain.Step(ctx, "leave the keys of the host's login session")); err != nil {
 		return err
 	}
 	for _, fd := range stdio {

@@ -53,7 +53,7 @@ func (c *container) become() error {
 	for _, step := range []func() error{
 		c.closeFiles,     // nothing of the host's stays open across execve
 		c.leaveSession,   // no terminal of the host's, into which one could type (TIOCSTI)
-		c.leaveKeyring,   // no keys of the caller's login, such as those of its encrypted home
+		c.leaveKeyring,   // no keys of the login session that we come from
 		c.mounts,         // the mount table, still in sight of the host's files
 		c.devices,        // /dev
 		c.makeCwd,        // the working directory, if the image has none
@@ -106,7 +106,9 @@ func (c *container) leaveSession() error {
 	return sys.Setsid(explain.Step(c.ctx, "leave the terminal of the host"))
 }
 
-func (c *container) leaveKeyring() error { return sys.JoinNewKeyring(c.ctx) }
+func (c *container) leaveKeyring() error {
+	return sys.JoinNewKeyring(explain.Step(c.ctx, "leave the keys of the host's login session"))
+}
 
 func (c *container) mounts() error { return rootfs.Prepare(c.ctx, c.Root.Path, c.Mounts) }
 
@@ -121,7 +123,12 @@ func (c *container) devices() error {
 	return rootfs.Devices(c.ctx, c.Root.Path, self.Rootless)
 }
 
-func (c *container) makeCwd() error { return rootfs.MkdirAll(c.Root.Path, c.Process.Cwd) }
+func (c *container) makeCwd() error {
+	if err := rootfs.MkdirAll(c.Root.Path, c.Process.Cwd); err != nil {
+		return fmt.Errorf("make working directory %q: %w", c.Process.Cwd, err)
+	}
+	return nil
+}
 
 func (c *container) pivot() error { return rootfs.Pivot(c.ctx, c.Root.Path) }
 

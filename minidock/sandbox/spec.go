@@ -13,13 +13,12 @@ import (
 
 // Spec is config.json, as far as minidock uses it. (runtime-spec config.md)
 type Spec struct {
-	OCIVersion  string            `json:"ociVersion"`
-	Process     *ProcessSpec      `json:"process,omitempty"`
-	Root        Root              `json:"root"`
-	Hostname    string            `json:"hostname,omitempty"`
-	Mounts      []rootfs.Mount    `json:"mounts,omitempty"`
-	Linux       Linux             `json:"linux"`
-	Annotations map[string]string `json:"annotations,omitempty"`
+	OCIVersion string         `json:"ociVersion"`
+	Process    *ProcessSpec   `json:"process,omitempty"`
+	Root       Root           `json:"root"`
+	Hostname   string         `json:"hostname,omitempty"`
+	Mounts     []rootfs.Mount `json:"mounts,omitempty"`
+	Linux      Linux          `json:"linux"`
 }
 
 // Root is the root file system.
@@ -64,11 +63,10 @@ type Capabilities struct {
 	Ambient     []string `json:"ambient,omitempty"`
 }
 
-// Linux is the part of config-linux.md.
+// Linux is the part of config-linux.md. There are no uidMappings: a rootless
+// container's user namespace exists already when it starts.
 type Linux struct {
 	Namespaces    []Namespace `json:"namespaces,omitempty"`
-	UIDMappings   []IDMapping `json:"uidMappings,omitempty"` // for other runtimes; minidock is inside the user namespace already
-	GIDMappings   []IDMapping `json:"gidMappings,omitempty"`
 	MaskedPaths   []string    `json:"maskedPaths,omitempty"`
 	ReadonlyPaths []string    `json:"readonlyPaths,omitempty"`
 }
@@ -78,13 +76,6 @@ type Linux struct {
 type Namespace struct {
 	Type string `json:"type"` // pid network mount ipc uts cgroup
 	Path string `json:"path,omitempty"`
-}
-
-// IDMapping is a line of /proc/<pid>/uid_map.
-type IDMapping struct {
-	ContainerID uint32 `json:"containerID"`
-	HostID      uint32 `json:"hostID"`
-	Size        uint32 `json:"size"`
 }
 
 // namespaces turns the list into clone flags.

@@ -185,9 +185,9 @@ func (p *Process) Signal(ctx context.Context, sig syscall.Signal) error {
 func (p *Process) withPidfd(do func(fd int) error) error {
 	conn, err := p.pidfd.SyscallConn()
 	if err != nil {
-		return err
+		return err // cannot be: it is no nil
 	}
-	result := error(unix.ESRCH) // what remains when Wait has closed it
+	result := fmt.Errorf("process %d has ended: %w", p.Pid, unix.ESRCH) // unless it is open
 	conn.Control(func(fd uintptr) { result = do(int(fd)) })
 	return result
 }

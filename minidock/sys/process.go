@@ -171,11 +171,16 @@ func Setsid(ctx context.Context) error {
 func JoinNewKeyring(ctx context.Context) error {
 	// Not unix.KeyctlJoinSessionKeyring, which cannot pass NULL: a keyring whose
 	// name is "" could be joined by others.
-	_, _, errno := unix.Syscall(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0)
-	if errno == unix.ENOSYS || errno == unix.EPERM {
-		errno = 0
+	ring, _, errno := unix.Syscall(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0)
+	if errno == 0 {
+		explain.CallFor(ctx, int(ring), "keyctl", nil, flag("KEYCTL_JOIN_SESSION_KEYRING"), flag("NULL"))
+		return nil
 	}
-	return called(ctx, errno, "keyctl", flag("KEYCTL_JOIN_SESSION_KEYRING"), flag("NULL"))
+	explain.Call(ctx, "keyctl", errno, flag("KEYCTL_JOIN_SESSION_KEYRING"), flag("NULL"))
+	if errno == unix.ENOSYS || errno == unix.EPERM {
+		return nil
+	}
+	return fmt.Errorf("join a new session keyring: %w", errno)
 }
 
 // CloseOnExecFrom marks every descriptor from first on close-on-exec. It is
@@ -264,6 +269,7 @@ func narrateFork(ctx context.Context, pid int, err error, path string, argv []st
 // narrateAmbient tells how a process that is root of a new user namespace, and so
 // has all capabilities, keeps them across an execve.
 func narrateAmbient(ctx context.Context, ambient []uintptr) {
+	ctx = explain.Step(ctx, "keep all capabilities across the execve")
 	var all uint64
 	for _, c := range ambient {
 		all |= 1 << c

@@ -18,7 +18,7 @@
 //	…
 //	defer restore()
 //	go io.Copy(pty, os.Stdin)
-//	err = term.Copy(os.Stdout, pty)
+//	_, err = io.Copy(os.Stdout, pty) // ends with EIO when the last slave is closed
 //
 // The package does not watch for SIGWINCH (its caller does, and calls SetSize),
 // and it knows nothing of detach keys. golang.org/x/term has the half of this

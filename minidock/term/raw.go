@@ -3,9 +3,7 @@
 package term
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -68,16 +66,6 @@ func SetSize(f *os.File, rows, cols uint16) error {
 		return fmt.Errorf("set window size of %s to %d rows, %d columns: %w", f.Name(), rows, cols, err)
 	}
 	return nil
-}
-
-// Copy copies from a master until its other side is closed for the last time. The
-// kernel reports that as EIO, which here is the ordinary end and no error.
-func Copy(dst io.Writer, master io.Reader) error {
-	_, err := io.Copy(dst, master)
-	if errors.Is(err, unix.EIO) {
-		return nil
-	}
-	return err
 }
 
 func getTermios(f *os.File) (t *unix.Termios, err error) {
