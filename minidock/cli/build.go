@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -59,6 +60,9 @@ func (a *app) buildCommand(name string) *cobra.Command {
 
 // build reads the Dockerfile and .dockerignore, builds, and names the image.
 func (a *app) build(ctx context.Context, path string, opt building) error {
+	if !slices.Contains([]string{"auto", "plain", "tty", "quiet"}, opt.progress) {
+		return &statusError{125, fmt.Sprintf("invalid argument %q for \"--progress\" flag: one of auto, plain, tty and quiet", opt.progress)}
+	}
 	names, err := parseTags(opt.tags)
 	if err != nil {
 		return err
@@ -128,8 +132,15 @@ func (a *app) readSource(path, file string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	switch info, err := os.Stat(dir); {
+	case strings.Contains(path, "://") || strings.HasPrefix(path, "git@"):
+		return nil, plainError("unable to prepare context: %q is remote: minidock builds from directories only", path)
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, plainError("unable to prepare context: path %q not found", path)
+	case err != nil:
+		return nil, plainError("unable to prepare context: %v", err)
+	case !info.IsDir():
+		return nil, plainError("unable to prepare context: path %q is not a directory (a Dockerfile is named with -f)", path)
 	}
 	s := &source{dir: dir, name: file}
 	if err := s.readDockerfile(a.In, file); err != nil {

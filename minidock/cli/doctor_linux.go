@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -91,12 +92,32 @@ func checkSubordinateIDs() []finding {
 	case err != nil:
 		findings = append(findings, finding{note, "subordinate ids", err.Error()})
 	case count(uids) <= 1 || count(gids) <= 1:
+		first := max(firstFree("/etc/subuid"), firstFree("/etc/subgid"))
 		findings = append(findings, finding{note, "subordinate ids", fmt.Sprintf(
-			"none for %s, so all files belong to root inside; as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", me.Username, me.Username)})
+			"none for %s, so all files belong to root inside; as root: usermod --add-subuids %d-%d --add-subgids %[2]d-%[3]d %[1]s", me.Username, first, first+65535)})
 	default:
 		findings = append(findings, finding{good, "subordinate ids", fmt.Sprintf("%d for %s", count(uids)-1, me.Username)})
 	}
 	return append(findings, checkMapTools())
+}
+
+// firstFree returns the first id behind all ranges of subuid(5): two users with
+// the same ids could write each other's files.
+func firstFree(file string) int {
+	text, _ := os.ReadFile(file) // without it all are free
+	first := 100000
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(strings.TrimSpace(line), ":")
+		if len(fields) != 3 {
+			continue
+		}
+		start, err1 := strconv.Atoi(fields[1])
+		count, err2 := strconv.Atoi(fields[2])
+		if err1 == nil && err2 == nil {
+			first = max(first, start+count)
+		}
+	}
+	return first
 }
 
 func count(maps []namespace.IDMap) (ids int) {

@@ -79,7 +79,11 @@ func (a *app) exec(ctx context.Context, o execOptions, key string, args []string
 func execError(err error) error {
 	var start *sandbox.StartError
 	if errors.As(err, &start) {
-		return &statusError{start.Code, fmt.Sprintf("OCI runtime exec failed: exec failed: unable to start container process: %v: unknown", err)}
+		text := fmt.Sprintf("OCI runtime exec failed: exec failed: unable to start container process: %v: unknown", err)
+		if hint := hint(err); hint != "" {
+			text += "\n" + hint
+		}
+		return &statusError{start.Code, text}
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -91,8 +92,21 @@ func (a *app) keepInput(read []byte) error {
 func hint(err error) string {
 	var unavailable *namespace.Unavailable
 	if !errors.As(err, &unavailable) || unavailable.Allow == "" {
-		return ""
+		return singleIDHint(err)
 	}
 	return "Containers and RUN need a user namespace unless root starts them. To allow it, as root:\n    " +
 		unavailable.Allow + "\nImages work without: build (COPY, ENV, …), history, tag, inspect, import."
+}
+
+// singleIDHint explains why nobody but root can be in a container of a user
+// without subordinate ids: the kernel refuses ids that are not mapped.
+func singleIDHint(err error) string {
+	text := err.Error()
+	if !strings.Contains(text, "setresgid") && !strings.Contains(text, "setresuid") && !strings.Contains(text, "setgroups") {
+		return ""
+	}
+	if me, err := namespace.Current(); err != nil || !me.Single {
+		return ""
+	}
+	return "You have no subordinate ids (/etc/subuid), so root is the only user inside: see 'minidock doctor', or run with --user 0."
 }

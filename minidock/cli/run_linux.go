@@ -134,6 +134,9 @@ func (a *app) runError(err error) error {
 	if err == nil || errors.As(err, &status) {
 		return err
 	}
+	if startCode(err) != 125 {
+		err = fmt.Errorf("OCI runtime create failed: unable to start container process: %w: unknown", err)
+	}
 	text := fmt.Sprintf("%s: %s.\nSee '%s run --help'.", a.name, refusal(err), a.name)
 	if hint := hint(err); hint != "" {
 		text += "\n" + hint

@@ -32,7 +32,7 @@ func (a *app) session(tty, interactive, proxy bool, detachKeys []byte) *session 
 	signals := make(chan os.Signal, 64)
 	if proxy && !tty {
 		signal.Notify(signals, forwarded()...)
-		s.Signals = signals
+		s.Signals = s.leaveAtThird(signals)
 	}
 	if tty && term.IsTerminal(os.Stdin) && interactive {
 		if restore, err := term.Raw(os.Stdin); err == nil {
@@ -46,6 +46,26 @@ func (a *app) session(tty, interactive, proxy bool, detachKeys []byte) *session 
 		s.followSize()
 	}
 	return s
+}
+
+// leaveAtThird passes signals on. A process that does not listen to them, and
+// process 1 often does not, must not hold the person: the third Ctrl-C is for us.
+func (s *session) leaveAtThird(caught <-chan os.Signal) <-chan os.Signal {
+	passed := make(chan os.Signal, cap(caught))
+	go func() {
+		impatience := 0
+		for sig := range caught {
+			if sig == syscall.SIGINT || sig == syscall.SIGTERM {
+				impatience++
+			}
+			if impatience == 3 {
+				fmt.Fprintf(s.a.Err, "\ngot 3 SIGTERM/SIGINTs, forcefully exiting\nThe container is still running, see '%s ps'; '%[1]s rm -f' ends it.\n", s.a.name)
+				os.Exit(1)
+			}
+			passed <- sig
+		}
+	}()
+	return passed
 }
 
 // restoreWhenKilled gives the terminal back when a signal ends this process: a

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -71,17 +72,32 @@ func printCommands(out io.Writer, title string, cmd *cobra.Command, groups bool)
 func flagUsages(cmd *cobra.Command) string {
 	local := pflag.NewFlagSet("", pflag.ContinueOnError)
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" {
-			local.AddFlag(f)
+		if f.Name == "help" {
+			return
 		}
+		if shown := *f; f.Value.Type() == "stringArray" {
+			shown.Value, shown.DefValue = list{f.Value}, ""
+			f = &shown
+		}
+		local.AddFlag(f)
 	})
 	return strings.TrimRight(local.FlagUsages(), "\n ")
 }
 
+// A list is a flag that may be given several times, under docker's name for it.
+type list struct{ pflag.Value }
+
+func (list) Type() string { return "list" }
+
 // flagError is docker's text for a flag that does not exist or has a wrong
 // value, with its exit code.
 func flagError(cmd *cobra.Command, err error) error {
-	return &statusError{125, fmt.Sprintf("%v\nSee '%s --help'.", err, cmd.CommandPath())}
+	text := fmt.Sprintf("%v\nSee '%s --help'.", err, cmd.CommandPath())
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && isLaterFlag(cmd.Name(), unknown.GetSpecifiedName()) {
+		text += "\ndocker has this flag, minidock does not have it yet."
+	}
+	return &statusError{125, text}
 }
 
 // noSuchCommand is the argument check of commands that only hold others.
@@ -90,7 +106,19 @@ func (a *app) noSuchCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	path := strings.TrimPrefix(cmd.CommandPath()+" "+args[0], a.name+" ")
-	return &statusError{1, fmt.Sprintf("%s: '%s' is not a %s command.\nSee '%s --help'", a.name, path, a.name, cmd.CommandPath())}
+	if instead, later := laterVerbs[args[0]]; later {
+		text := fmt.Sprintf("%s: docker has the command '%s', minidock does not have it yet.", a.name, path)
+		if instead != "" {
+			text += "\nMeanwhile: " + instead + "."
+		}
+		return &statusError{1, text}
+	}
+	text := fmt.Sprintf("%s: '%s' is not a %s command.\nSee '%s --help'", a.name, path, a.name, cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = min(2, len(args[0])/2) // letters that are wrong
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		text += "\n\nDid you mean this?\n\t" + strings.Join(similar, "\n\t")
+	}
+	return &statusError{1, text}
 }
 
 // wrongCount is docker's text for a wrong number of arguments.

@@ -31,6 +31,10 @@
 // after a loss of power. protocol.go draws what is spoken over the sockets;
 // monitor.go is the monitor from birth to end, top down.
 //
+// One hole is left: a program can switch PR_SET_PDEATHSIG (prctl(2)) off, and for a
+// set-user-ID program the kernel does. If then the monitor is killed, the program
+// goes on unseen. It would take a cgroup to find it again.
+//
 // There is no restart policy, no pause and no health check yet, no network of a
 // container's own, and no named volumes. What the process may do and see is
 // decided in package sandbox.

@@ -156,9 +156,6 @@ func (b *box) cleanUp() {
 	b.eventually("containers, names and tmp are empty", func() bool {
 		return len(b.files("containers"))+len(b.files("names"))+len(b.files("tmp")) == 0
 	})
-	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
-	defer cancel()
-	explain.Flush(ctx)
 }
 
 func (b *box) files(dir string) []string {

@@ -61,6 +61,7 @@ func applets() []named {
 		{"sleep", sleep},
 		{"sort", sortLines},
 		{"stat", stat},
+		{"stty", stty},
 		{"sync", syncDisks},
 		{"tail", tail},
 		{"tar", tarball},

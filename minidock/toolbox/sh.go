@@ -116,6 +116,9 @@ func (s *shell) run() error {
 	// One byte at a time: what is behind this line belongs to the program
 	// that the line starts, as in `printf 'cat\nhello\n' | sh`.
 	_, err := s.runLines(oneByte{s.in}, func(bool) {})
+	if err == errInterrupted {
+		return interrupted
+	}
 	return err
 }
 
@@ -136,7 +139,41 @@ func (s *shell) runProgram() error {
 		return s.syntaxError(err)
 	}
 	replaceExec(program)
-	return s.traps.finish(s.runner, s.runner.Run(context.Background(), program))
+	ctx, stop := s.untilInterrupt()
+	defer stop()
+	err = s.runner.Run(ctx, program)
+	if ctx.Err() != nil {
+		return interrupted
+	}
+	return s.traps.finish(s.runner, err)
+}
+
+// interrupted is the exit status of whatever Ctrl-C has ended.
+const interrupted = interp.ExitStatus(128 + syscall.SIGINT)
+
+// untilInterrupt returns a context that ends with Ctrl-C. Only process 1 needs
+// it, and a prompt: to any other script the kernel gives SIGINT its way, but
+// process 1 would go on for ever, as it has no handler (pid_namespaces(7)). A
+// POSIX shell has one, and ends when the program in the foreground has.
+func (s *shell) untilInterrupt() (ctx context.Context, stop func()) {
+	if os.Getpid() != 1 && !s.interactive {
+		return context.Background(), func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGINT)
+	go func() {
+		for range caught {
+			if !s.traps.have(syscall.SIGINT) {
+				cancel()
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(caught)
+		close(caught)
+		cancel()
+	}
 }
 
 func (s *shell) syntaxError(err error) error {
@@ -179,19 +216,26 @@ func (s *shell) runLines(source io.Reader, more func(open bool)) (ended bool, er
 // the shell: the terminal sends the signal to the program in the foreground
 // too, and a loop of the shell itself ends because its context does.
 func (s *shell) statement(node syntax.Node) error {
-	if !s.interactive {
-		s.last = s.runner.Run(context.Background(), node)
-		return s.last
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT)
+	ctx, stop := s.untilInterrupt()
 	defer stop()
 	s.last = s.runner.Run(ctx, node)
-	if ctx.Err() != nil {
-		fmt.Fprintln(s.err)
-		s.last = interp.ExitStatus(128 + syscall.SIGINT)
-		return errInterrupted
+	if ctx.Err() == nil {
+		return s.last
 	}
-	return s.last
+	if s.interactive {
+		fmt.Fprintln(s.err)
+	}
+	s.last = s.forget(interrupted)
+	return errInterrupted
+}
+
+// forget makes a status the one that $? shows, in place of what was running.
+func (s *shell) forget(status interp.ExitStatus) error {
+	program, err := syntax.NewParser().Parse(strings.NewReader(fmt.Sprintf("(exit %d)", status)), "")
+	if err != nil {
+		return err
+	}
+	return s.runner.Run(context.Background(), program.Stmts[0])
 }
 
 // status turns what the interpreter returns into our exit status.
@@ -254,7 +298,9 @@ func (s *shell) exec(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 		if replace {
 			return s.replace(hc, path, args)
 		}
-		return next(ctx, args)
+		// A program that Ctrl-C interrupts decides itself what that means: the
+		// interpreter would kill it after a while.
+		return next(context.WithoutCancel(ctx), args)
 	}
 }
 

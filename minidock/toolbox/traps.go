@@ -64,12 +64,22 @@ func (tr *traps) handle(number syscall.Signal, command string) {
 	switch command {
 	case "-":
 		signal.Reset(number)
+		if os.Getpid() == 1 {
+			dropSignals() // Reset has undone that, too
+		}
 	case "": // ignored, in the programs it starts too
 		signal.Ignore(number)
 	default:
 		tr.commands[number] = command
 		signal.Notify(tr.caught, number)
 	}
+}
+
+// have reports whether the script has a command for a signal.
+func (tr *traps) have(number syscall.Signal) bool {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.commands[number] != ""
 }
 
 // pending returns the command of a signal that has come.
