@@ -63,6 +63,7 @@ func TestUsage(t *testing.T) {
 		{"rmi one two", "Error response from daemon: No such image: one:latest\nError response from daemon: No such image: two:latest\n", 1},
 		{"rmi -f nothing", "Error response from daemon: No such image: nothing:latest\n", 0},
 		{"inspect nothing", "Error: No such object: nothing\n", 1},
+		{"inspect NO/such:thing:at:all", "Error: No such object: NO/such:thing:at:all\n", 1},
 		{"image inspect nothing", "Error: No such image: nothing\n", 1},
 		{"inspect -f {{ nothing", "template parsing error: ", 64},
 		{"images -f x", "bad format of filter (expected name=value)\n", 1},

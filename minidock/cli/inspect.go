@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/oci"
+	"minidock.dev/minidock/reference"
 )
 
 // inspectedImage is what inspect shows of an image, in docker's order.
@@ -89,7 +91,11 @@ func (a *app) inspect(ctx context.Context, names []string, format string, lookup
 	objects := []any{}
 	var missing []string
 	for _, name := range names {
-		object := findFirst(ctx, name, lookups)
+		object, err := findFirst(ctx, name, lookups)
+		if err != nil {
+			missing = append(missing, refusal(err))
+			continue
+		}
 		if object == nil {
 			missing = append(missing, missingText(name, lookups))
 			continue
@@ -112,13 +118,25 @@ func missingText(name string, lookups []lookup) string {
 	return "Error: No such object: " + name
 }
 
-func findFirst(ctx context.Context, name string, lookups []lookup) any {
+// findFirst returns nothing for a name that nothing has. An error is about
+// something that may be there: an ambiguous ID, or a damaged store.
+func findFirst(ctx context.Context, name string, lookups []lookup) (any, error) {
 	for _, l := range lookups {
-		if object, err := l.find(ctx, name); err == nil {
-			return object
+		object, err := l.find(ctx, name)
+		if err == nil {
+			return object, nil
+		}
+		if !isMissing(err) {
+			return nil, err
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// isMissing recognises docker's text for a name that nothing has, and a name
+// that nothing can have.
+func isMissing(err error) bool {
+	return strings.HasPrefix(err.Error(), "No such ") || errors.Is(err, reference.ErrInvalid)
 }
 
 func (a *app) printObjects(objects []any, format string) error {

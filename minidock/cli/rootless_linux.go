@@ -101,8 +101,8 @@ func hint(err error) string {
 // singleIDHint explains why nobody but root can be in a container of a user
 // without subordinate ids: the kernel refuses ids that are not mapped.
 func singleIDHint(err error) string {
-	text := err.Error()
-	if !strings.Contains(text, "setresgid") && !strings.Contains(text, "setresuid") && !strings.Contains(text, "setgroups") {
+	about := func(call string) bool { return strings.Contains(err.Error(), call) }
+	if !slices.ContainsFunc([]string{"setresgid", "setresuid", "setgroups", "chown pty"}, about) {
 		return ""
 	}
 	if me, err := namespace.Current(); err != nil || !me.Single {

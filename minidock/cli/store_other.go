@@ -4,13 +4,13 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"minidock.dev/minidock/build"
+	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/oci"
 )
 
@@ -30,8 +30,9 @@ func (a *app) tryOverlay(context.Context) error                    { return nil 
 func hostLines() [][2]string                                       { return nil }
 func hint(error) string                                            { return "" }
 
-func (a *app) inspectContainer(context.Context, string) (any, error) {
-	return nil, fmt.Errorf("containers need Linux, not %s", runtime.GOOS)
+// inspectContainer finds none: there is no container on this system.
+func (a *app) inspectContainer(_ context.Context, name string) (any, error) {
+	return nil, &image.NotFoundError{Name: name}
 }
 
 func (a *app) doctor(context.Context) []finding {
