@@ -12,6 +12,7 @@
 //	cli.go             the root command, docker's texts for wrong usage, exit codes
 //	store.go           opens the image store, and on Linux layers and containers
 //	color.go           what stands out on a terminal
+//	later.go           commands and flags of docker that are still to come
 //	format.go          tables, --format templates, sizes and ages as docker prints them
 //	rootless_linux.go  an ordinary user becomes root of a user namespace
 //

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"archive/tar"
 	"context"
 	"fmt"
 	"io"
@@ -163,22 +162,23 @@ func plainLayer(d digest.Digest, size, files int64) Layer {
 	}
 }
 
-// checkArchive reads r to its end, past the end of the archive too (tar pads it
-// to a record), and returns the sum of the sizes of the regular files. An error
-// says that it is not a tar archive.
+// checkArchive reads a layer's archive to its end, past the end of the archive
+// too (tar pads it to a record), and returns the sum of the sizes of the regular
+// files. An error says that it is no archive, or one that is not safe to unpack:
+// better now than when the first container is started.
 func checkArchive(r io.Reader) (files int64, err error) {
-	t := tar.NewReader(r)
-	for n := 0; ; n++ {
-		header, err := t.Next()
-		if err == io.EOF {
-			break
+	tree, err := layer.ReadTree(r)
+	if err != nil {
+		return 0, err
+	}
+	err = tree.Walk(func(e layer.Entry) error {
+		if e.Type == layer.TypeReg && e.LinkOf == "" {
+			files += e.Size
 		}
-		if err != nil {
-			return 0, fmt.Errorf("read tar entry %d: %w", n, err)
-		}
-		if header.Typeflag == tar.TypeReg {
-			files += header.Size
-		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
 	}
 	_, err = io.Copy(io.Discard, r)
 	return files, err

@@ -52,7 +52,7 @@ func TestValidateFinds(t *testing.T) {
 		{name: "diff ID", err: "layer 0: invalid diffID: expected", layer: func(_ *testing.T, _ *layout.Layout, la *image.Layer) {
 			la.DiffID = oci.DiffID(digest.FromBytes([]byte("another")))
 		}},
-		{name: "no archive", err: "read tar entry 0", layer: func(t *testing.T, l *layout.Layout, la *image.Layer) {
+		{name: "no archive", err: "invalid tar header", layer: func(t *testing.T, l *layout.Layout, la *image.Layer) {
 			text := bytes.Repeat([]byte("text"), 300)
 			la.Descriptor = put(t, l, oci.MediaTypeLayer, text)
 			la.DiffID = oci.DiffID(la.Descriptor.Digest)
