@@ -60,8 +60,14 @@ func compilePattern(pattern string, o options) (*regexp.Regexp, error) {
 // are ordinary until a backslash makes them special, the other way round.
 func basicToExtended(basic string) string {
 	var out strings.Builder
+	repeated := false // what comes is behind a star already, and a second says no more
 	for i := 0; i < len(basic); i++ {
 		c := basic[i]
+		star := c == '*' && i > 0 && basic[i-1] != '^'
+		if star && repeated {
+			continue
+		}
+		repeated = star
 		switch {
 		case c == '\\' && i+1 < len(basic) && strings.IndexByte("(){}|+?", basic[i+1]) >= 0:
 			i++
@@ -69,7 +75,7 @@ func basicToExtended(basic string) string {
 		case c == '\\' && i+1 < len(basic):
 			i++
 			out.WriteString(basic[i-1 : i+1])
-		case strings.IndexByte("(){}|+?", c) >= 0, c == '*' && (i == 0 || basic[i-1] == '^'):
+		case strings.IndexByte("(){}|+?", c) >= 0, c == '*' && !star:
 			out.WriteString(`\` + string(c))
 		default:
 			out.WriteByte(c)

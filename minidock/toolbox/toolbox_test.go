@@ -214,7 +214,7 @@ func FuzzParseMode(f *testing.F) {
 }
 
 func FuzzGrepPattern(f *testing.F) {
-	for _, seed := range []string{`a\(b\)*`, `*`, `^*x`, `a\{2\}`, `\`, `[a(]`} {
+	for _, seed := range []string{`a\(b\)*`, `*`, `^*x`, `0**`, `^**`, `a\{2\}`, `\`, `[a(]`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, pattern string) {
