@@ -38,7 +38,13 @@ func main() {
 	rounds := flag.Int("n", 20, "rounds (at least 10 for figures to quote)")
 	flag.Parse()
 	b := &bench{dir: must(os.MkdirTemp("", "minidock-bench-"))}
-	defer b.clean()
+	defer func() {
+		b.clean()
+		if failed := recover(); failed != nil {
+			fmt.Fprintln(os.Stderr, "bench:", failed)
+			os.Exit(1)
+		}
+	}()
 	b.setUp()
 
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
@@ -90,9 +96,7 @@ func (b *bench) once(c contender) time.Duration {
 	err := cmd.Run()
 	took := time.Since(start)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "bench: %s: %s: %v\n%s%s", c.engine, strings.Join(c.command, " "), err, output.String(), complaint.String())
-		b.clean()
-		os.Exit(1)
+		panic(fmt.Sprintf("%s: %s: %v\n%s%s", c.engine, strings.Join(c.command, " "), err, output.String(), complaint.String()))
 	}
 	if c.after != nil {
 		c.after(strings.TrimSpace(output.String()))
@@ -112,27 +116,34 @@ func (b *bench) setUp() {
 	b.minidock = must(filepath.Abs("bin/minidock"))
 	os.Setenv("MINIDOCK_ROOT", filepath.Join(b.dir, "store"))
 	b.rootfs()
-	for _, engine := range []string{"podman", "docker"} {
-		if quiet(engine, "info") == nil {
-			b.engines = append(b.engines, engine)
-		}
-	}
 	sh(b.dir, `tar -C root -cf root.tar .`)
-	for _, engine := range b.engines {
-		sh(b.dir, engine+` import root.tar bench-busybox >/dev/null 2>&1 || `+engine+` load -i root.tar`)
-		b.start(engine, "--network", "none", "bench-busybox")
+	for _, engine := range []string{"podman", "docker"} {
+		if quiet(engine, "info") != nil {
+			continue // not installed, or its daemon does not run
+		}
+		b.teardowns = append(b.teardowns, []string{engine, "rmi", "-f", "bench-busybox", "bench-article"})
+		err := try(engine, "import", filepath.Join(b.dir, "root.tar"), "bench-busybox")
+		if err == nil {
+			err = b.start(engine, "--network", "none", "bench-busybox")
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "bench: without %s, which cannot run here: %v\n", engine, err)
+			continue
+		}
+		b.engines = append(b.engines, engine)
 	}
-	b.start(b.minidock, "--network", "none", "tiny")
+	check(b.start(b.minidock, "--network", "none", "tiny"))
 	b.article()
 	if b.has("crun") {
 		b.bundle()
 	}
 }
 
-func (b *bench) start(engine string, args ...string) {
+// start starts the container that exec is measured in.
+func (b *bench) start(engine string, args ...string) error {
 	quiet(engine, "rm", "-f", "bench-exec")
-	run(engine, append(append([]string{"run", "-d", "--name", "bench-exec"}, args...), "sleep", "100000")...)
 	b.teardowns = append(b.teardowns, []string{engine, "rm", "-f", "bench-exec"})
+	return try(engine, append(append([]string{"run", "-d", "--name", "bench-exec"}, args...), "sleep", "100000")...)
 }
 
 // rootfs makes a root file system of busybox alone, for the floor and crun.
@@ -230,7 +241,7 @@ func (b *bench) has(program string) bool {
 }
 
 func (b *bench) clean() {
-	for _, command := range b.teardowns {
+	for _, command := range slices.Backward(b.teardowns) {
 		quiet(command[0], command[1:]...)
 	}
 	quiet(b.minidock, "unshare", "rm", "-rf", os.Getenv("MINIDOCK_ROOT"))
@@ -249,10 +260,14 @@ func milliseconds(d time.Duration) string {
 
 func quiet(name string, args ...string) error { return exec.Command(name, args...).Run() }
 
-func run(name string, args ...string) {
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		check(fmt.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out))
+func run(name string, args ...string) { check(try(name, args...)) }
+
+func try(name string, args ...string) error {
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
+	return nil
 }
 
 func sh(dir, script string) {
@@ -263,10 +278,10 @@ func sh(dir, script string) {
 	}
 }
 
+// check ends the program by way of main, which cleans up.
 func check(err error) {
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		panic(err)
 	}
 }
 

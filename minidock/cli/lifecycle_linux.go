@@ -27,8 +27,8 @@ func (a *app) container(ctx context.Context, key string) (*container.Store, *con
 type containerAction func(ctx context.Context, s *container.Store, c *container.Container) error
 
 // eachContainer acts on every container that is named, at the same time, and
-// prints in the order in which they were typed. With missingOK one that does
-// not exist is as good as done.
+// prints in the order in which they were typed. With missingOK it is no failure
+// that one does not exist, and only said.
 func (a *app) eachContainer(ctx context.Context, keys []string, act containerAction, missingOK bool) error {
 	store, err := a.containers()
 	if err != nil {
@@ -45,9 +45,6 @@ func (a *app) eachContainer(ctx context.Context, keys []string, act containerAct
 			if err == nil {
 				err = act(ctx, store, c)
 			}
-			if missing := (*container.NotFoundError)(nil); missingOK && errors.As(err, &missing) {
-				err = nil
-			}
 			errs[i] = err
 		})
 	}
@@ -56,6 +53,10 @@ func (a *app) eachContainer(ctx context.Context, keys []string, act containerAct
 	return a.each(keys, func(key string) error {
 		err := errs[next]
 		next++
+		if missing := (*container.NotFoundError)(nil); missingOK && errors.As(err, &missing) {
+			fmt.Fprintln(a.Err, refusal(err))
+			return nil
+		}
 		if err == nil {
 			fmt.Fprintln(a.Out, key)
 		}

@@ -36,7 +36,8 @@ func forwardSignals(pid int) (stop func()) {
 // caught; SIGCHLD, SIGPIPE and SIGURG, which tell about this very process (the last
 // is how the Go scheduler interrupts); those for a fault in our own code; and those
 // of job control, so that Ctrl-Z stops both processes and fg continues
-// them. What was ignored when we started stays ignored (nohup).
+// them. What the caller ignores is passed on as well (a shell script's background
+// commands ignore SIGINT): the child ignores it, too, unless it has a use for it.
 func forwarded() []os.Signal {
 	var list []os.Signal
 	for sig := syscall.Signal(1); sig < 32; sig++ {
@@ -46,9 +47,7 @@ func forwarded() []os.Signal {
 			unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT:
 			continue
 		}
-		if !signal.Ignored(sig) {
-			list = append(list, sig)
-		}
+		list = append(list, sig)
 	}
 	return list
 }
