@@ -40,7 +40,7 @@ func (s *Store) Remove(ctx context.Context, c *Container, force bool) error {
 // lockStopped takes the lock of a container that does not run, or not any more.
 func (s *Store) lockStopped(ctx context.Context, c *Container, force bool) (lock *os.File, err error) {
 	killed := false
-	done, err := eventually(ctx, func() (bool, error) {
+	try := func() (bool, error) {
 		lock, err = tryLock(c.path("lock"))
 		if !errors.Is(err, errLocked) {
 			return err == nil, err
@@ -55,7 +55,14 @@ func (s *Store) lockStopped(ctx context.Context, c *Container, force bool) (lock
 		}
 		killed = true
 		return false, s.kill9(ctx, c)
-	})
+	}
+	done, err := eventually(ctx, try)
+	if err == nil && !done && force {
+		// It was stopped after it had done as it was told, and before it could end.
+		if err = killMonitor(ctx, c); err == nil {
+			done, err = eventually(ctx, try)
+		}
+	}
 	if err == nil && !done {
 		err = fmt.Errorf("remove container %s: its monitor does not end", c.Short())
 	}
