@@ -266,9 +266,6 @@ func TestMonitorOfRemovableKilled(t *testing.T) {
 
 // TestMonitorStopped: rm -f works without the monitor's help.
 func TestMonitorStopped(t *testing.T) {
-	if testing.Short() {
-		t.Skip("short mode: it waits five seconds for a monitor that does not answer")
-	}
 	b := newBox(t)
 	c := b.start("sleep 1000")
 	b.must(unix.Kill(b.monitorOf(c), unix.SIGSTOP))
