@@ -1,126 +1,30 @@
-//go:build ignore
+//go:build linux
 
-// Bench times minidock beside the engines that are installed. Every round runs
-// each engine once, in turn, so that a drift of the machine hits all alike;
-// the figures are medians of whole processes, seen from outside.
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
-	"text/tabwriter"
-	"time"
 )
 
-// A contender does one work with one engine: prepare once, then time every
-// round; after runs once a round and is not timed.
-type contender struct {
-	engine  string
-	command []string
-	dir     string
-	after   func(output string)
+// containerSuite are the works that start, or need not start, processes.
+func (b *bench) containerSuite() suite {
+	return suite{[]string{"version", "run", "run-d", "exec", "build-cached"}, func() []work {
+		b.prepareContainers()
+		return b.containerWorks()
+	}}
 }
 
-type work struct {
-	name       string
-	baseline   string // the engine that ratios are against
-	contenders []contender
-}
-
-func main() {
-	rounds := flag.Int("n", 20, "rounds (at least 10 for figures to quote)")
-	flag.Parse()
-	b := &bench{dir: must(os.MkdirTemp("", "minidock-bench-"))}
-	defer func() {
-		b.clean()
-		if failed := recover(); failed != nil {
-			fmt.Fprintln(os.Stderr, "bench:", failed)
-			os.Exit(1)
-		}
-	}()
-	b.setUp()
-
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "WORK\tENGINE\tMEDIAN\tMIN\tMAX\tRATIO\n")
-	for _, w := range b.works() {
-		if flag.NArg() > 0 && !slices.Contains(flag.Args(), w.name) {
-			continue
-		}
-		b.measure(table, w, *rounds)
-	}
-	table.Flush()
-}
-
-// measure runs a work's contenders in turn and prints a row for each.
-func (b *bench) measure(table *tabwriter.Writer, w work, rounds int) {
-	times := make([][]time.Duration, len(w.contenders))
-	for round := -1; round < rounds; round++ { // round -1 warms up
-		for i, c := range w.contenders {
-			took := b.once(c)
-			if round >= 0 {
-				times[i] = append(times[i], took)
-			}
-		}
-	}
-	base := time.Duration(0)
-	for i, c := range w.contenders {
-		if c.engine == w.baseline {
-			base = median(times[i])
-		}
-	}
-	for i, c := range w.contenders {
-		ratio := ""
-		if base > 0 {
-			ratio = fmt.Sprintf("%.2f × %s", float64(median(times[i]))/float64(base), w.baseline)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", w.name, c.engine,
-			milliseconds(median(times[i])), milliseconds(slices.Min(times[i])), milliseconds(slices.Max(times[i])), ratio)
-	}
-}
-
-func (b *bench) once(c contender) time.Duration {
-	cmd := exec.Command(c.command[0], c.command[1:]...)
-	cmd.Dir = c.dir
-	var output bytes.Buffer
-	cmd.Stdout = &output
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
-	start := time.Now()
-	err := cmd.Run()
-	took := time.Since(start)
-	if err != nil {
-		panic(fmt.Sprintf("%s: %s: %v\n%s%s", c.engine, strings.Join(c.command, " "), err, output.String(), complaint.String()))
-	}
-	if c.after != nil {
-		c.after(strings.TrimSpace(output.String()))
-	}
-	return took
-}
-
-type bench struct {
-	dir       string
-	minidock  string
-	engines   []string   // podman, docker: those that answer
-	teardowns [][]string // commands that end what was started
-}
-
-// setUp gives every engine the same small image, and a container to exec into.
-func (b *bench) setUp() {
-	b.minidock = must(filepath.Abs("bin/minidock"))
-	os.Setenv("MINIDOCK_ROOT", filepath.Join(b.dir, "store"))
+// prepareContainers gives every engine the same small image, and a container to
+// exec into.
+func (b *bench) prepareContainers() {
 	b.rootfs()
 	sh(b.dir, `tar -C root -cf root.tar .`)
-	for _, engine := range []string{"podman", "docker"} {
-		if quiet(engine, "info") != nil {
-			continue // not installed, or its daemon does not run
-		}
+	for _, engine := range b.answering() {
 		b.teardowns = append(b.teardowns, []string{engine, "rmi", "-f", "bench-busybox", "bench-article"})
 		err := try(engine, "import", filepath.Join(b.dir, "root.tar"), "bench-busybox")
 		if err == nil {
@@ -137,6 +41,17 @@ func (b *bench) setUp() {
 	if b.has("crun") {
 		b.bundle()
 	}
+}
+
+// answering returns the engines that are installed and, where they have one,
+// whose daemon runs.
+func (b *bench) answering() (engines []string) {
+	for _, engine := range []string{"podman", "docker"} {
+		if quiet(engine, "info") == nil {
+			engines = append(engines, engine)
+		}
+	}
+	return engines
 }
 
 // start starts the container that exec is measured in.
@@ -190,7 +105,7 @@ func (b *bench) article() {
 	}
 }
 
-func (b *bench) works() []work {
+func (b *bench) containerWorks() []work {
 	crun := b.has("crun")
 	start := work{name: "version", contenders: []contender{
 		{engine: "true", command: []string{"true"}}, {engine: "minidock", command: []string{b.minidock, "version"}}}}
@@ -233,59 +148,4 @@ func (b *bench) floor() []string {
 // remover returns what ends a detached container, by the ID that was printed.
 func (b *bench) remover(engine string) func(string) {
 	return func(id string) { run(engine, "rm", "-f", id) }
-}
-
-func (b *bench) has(program string) bool {
-	_, err := exec.LookPath(program)
-	return err == nil && os.Geteuid() == 0
-}
-
-func (b *bench) clean() {
-	for _, command := range slices.Backward(b.teardowns) {
-		quiet(command[0], command[1:]...)
-	}
-	quiet(b.minidock, "unshare", "rm", "-rf", os.Getenv("MINIDOCK_ROOT"))
-	os.RemoveAll(b.dir)
-}
-
-func median(d []time.Duration) time.Duration {
-	sorted := slices.Clone(d)
-	slices.Sort(sorted)
-	return sorted[len(sorted)/2]
-}
-
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
-}
-
-func quiet(name string, args ...string) error { return exec.Command(name, args...).Run() }
-
-func run(name string, args ...string) { check(try(name, args...)) }
-
-func try(name string, args ...string) error {
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
-	return nil
-}
-
-func sh(dir, script string) {
-	cmd := exec.Command("sh", "-ec", script)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		check(fmt.Errorf("%s: %v\n%s", script, err, out))
-	}
-}
-
-// check ends the program by way of main, which cleans up.
-func check(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func must[T any](value T, err error) T {
-	check(err)
-	return value
 }
