@@ -105,8 +105,8 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (digest.Digest, int64, err
 		return "", 0, err
 	}
 	defer w.Close()
-	if _, err := io.Copy(w, r); err != nil {
-		return "", 0, fmt.Errorf("write blob: %w", err)
+	if err := fill(w, r); err != nil {
+		return "", 0, err
 	}
 	return w.Commit(ctx)
 }
@@ -123,19 +123,81 @@ func (s *Store) PutBytes(ctx context.Context, b []byte) (digest.Digest, error) {
 
 // PutVerified stores what r gives if it is exactly the blob that was named; else
 // nothing is stored and the error is digest.ErrMismatch. size < 0 means that it
-// is not known. If the blob is there already, r is not read.
+// is not known. If the blob is there already, r is not read. Of several that
+// store the same blob at the same time one does the work; the others wait for it,
+// and do not read r.
 func (s *Store) PutVerified(ctx context.Context, r io.Reader, want digest.Digest, size int64) error {
 	if err := want.Validate(); err != nil {
 		return fmt.Errorf("write blob: %w", err)
 	}
-	if have, err := s.Size(want); err == nil {
-		if size >= 0 && have != size {
-			return fmt.Errorf("write blob: %w", &digest.MismatchError{Want: want, WantSize: size, GotSize: have})
-		}
-		return nil
+	if there, err := s.matches(want, size); there || err != nil {
+		return err
 	}
-	_, _, err := s.Put(ctx, digest.NewVerifier(r, want, size))
+	unlock, err := s.lock(ctx, want)
+	if err != nil {
+		return fmt.Errorf("write blob %s: %w", want, err)
+	}
+	defer unlock()
+	if there, err := s.matches(want, size); there || err != nil {
+		return err
+	}
+	return s.putVerified(ctx, r, want, size)
+}
+
+// matches reports whether the blob is there. One of another size than the one that
+// was asked for is a mismatch.
+func (s *Store) matches(want digest.Digest, size int64) (bool, error) {
+	have, err := s.Size(want)
+	if err != nil {
+		return false, nil
+	}
+	if size >= 0 && have != size {
+		return false, fmt.Errorf("write blob: %w", &digest.MismatchError{Want: want, WantSize: size, GotSize: have})
+	}
+	return true, nil
+}
+
+func (s *Store) putVerified(ctx context.Context, r io.Reader, want digest.Digest, size int64) error {
+	w, err := s.Create(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if size >= 0 {
+		r = io.LimitReader(r, size+1) // one byte too many is enough to know
+	}
+	if err := fill(w, r); err != nil {
+		return err
+	}
+	if got, n := w.Sum(); got != want || size >= 0 && n != size {
+		return fmt.Errorf("write blob: %w", &digest.MismatchError{Want: want, Got: got, WantSize: max(size, -1), GotSize: n})
+	}
+	_, _, err = w.Commit(ctx)
 	return err
+}
+
+// fill copies r to w in pieces that are large enough for system calls to cost
+// nothing.
+func fill(w *Writer, r io.Reader) error {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, 128<<10)); err != nil {
+		return fmt.Errorf("write blob: %w", err)
+	}
+	return nil
+}
+
+// makeDirs makes the directories of the store. A blob is on the disk only when the
+// directories are, too, that lead to it.
+func (s *Store) makeDirs() error {
+	dir := filepath.Join(s.dir, algorithm)
+	if _, err := os.Stat(dir); err == nil {
+		return os.MkdirAll(s.tmp, 0o700)
+	}
+	for _, dir := range []string{s.tmp, dir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	return errors.Join(syncDir(s.dir), syncDir(filepath.Dir(s.dir)))
 }
 
 // Delete removes a blob. One that is not there is ErrNotFound.

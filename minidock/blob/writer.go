@@ -15,21 +15,19 @@ import (
 type Writer struct {
 	store *Store
 	file  *os.File // nil after Commit or Close
-	hash  *digest.Hasher
+	hash  *digest.Background
 }
 
 // Create begins a blob.
 func (s *Store) Create(ctx context.Context) (*Writer, error) {
-	for _, dir := range []string{s.tmp, filepath.Join(s.dir, algorithm)} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("create blob: %w", err)
-		}
+	if err := s.makeDirs(); err != nil {
+		return nil, fmt.Errorf("create blob: %w", err)
 	}
 	f, err := os.CreateTemp(s.tmp, "blob-")
 	if err != nil {
 		return nil, fmt.Errorf("create blob: %w", err)
 	}
-	return &Writer{store: s, file: f, hash: digest.NewHasher()}, nil
+	return &Writer{store: s, file: f, hash: digest.NewBackground()}, nil
 }
 
 // Write adds p to the blob.
@@ -39,11 +37,15 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Sum returns the digest and the length in bytes of what was written so far. Who
+// needs the digest too, as a layer's DiffID, need not hash once more.
+func (w *Writer) Sum() (digest.Digest, int64) { return w.hash.Digest(), w.hash.Size() }
+
 // Commit gives the blob its name and returns it with the length in bytes. When
 // it returns without an error the blob is on the disk. If the store had it
 // before, the new copy is dropped.
 func (w *Writer) Commit(ctx context.Context) (digest.Digest, int64, error) {
-	d, size := w.hash.Digest(), w.hash.Size()
+	d, size := w.Sum()
 	if have, err := w.store.Size(d); err == nil && have == size {
 		return d, size, w.Close()
 	}
@@ -78,6 +80,7 @@ func (w *Writer) commit(path string) error {
 
 // Close drops a blob that was not committed; after Commit it does nothing.
 func (w *Writer) Close() error {
+	w.hash.Close()
 	if w.file == nil {
 		return nil
 	}

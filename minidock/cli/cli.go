@@ -145,8 +145,9 @@ func (a *app) commands() []*cobra.Command {
 	image := a.group("image", "Manage images",
 		a.buildCommand("build"), a.historyCommand(), a.importCommand(), a.imageInspectCommand(),
 		a.imagesCommand("ls", "list"), a.imagePruneCommand(), a.rmiCommand("rm", "remove"), a.tagCommand())
+	builder := a.group("builder", "Manage builds", a.buildCommand("build"), a.builderPruneCommand())
 	system := a.group("system", "Manage the store", a.infoCommand(), a.systemPruneCommand())
-	return append(a.containerCommands(), image, system,
+	return append(a.containerCommands(), builder, image, system,
 		a.buildCommand("build"), a.doctorCommand(), a.historyCommand(), a.imagesCommand("images"), a.importCommand(),
 		a.infoCommand(), a.inspectCommand(), a.rmiCommand("rmi"), a.tagCommand(), a.versionCommand())
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -57,11 +56,8 @@ func (a *app) history(ctx context.Context, name string, opt historyFlags) error 
 	for _, row := range rows {
 		t.rows = append(t.rows, historyCells(row, opt, time.Now()))
 	}
-	if opt.quiet {
-		for _, row := range t.rows {
-			fmt.Fprintln(a.Out, row["ID"])
-		}
-		return nil
+	if opt.quiet && (opt.format == "" || opt.format == "table") {
+		opt.format = "{{.ID}}"
 	}
 	return t.write(a.Out, opt.format)
 }
@@ -78,10 +74,15 @@ func historyCells(row image.HistoryRow, opt historyFlags, now time.Time) map[str
 			cells["ID"] = row.ID.Short()
 		}
 	}
-	// Older times are those of reproducible builds, which no clock has shown.
-	if row.Created != nil && row.Created.Year() > 2000 {
-		cells["CreatedSince"] = age(*row.Created, now)
-		cells["CreatedAt"] = row.Created.Format(time.RFC3339)
+	if row.Created != nil {
+		cells["CreatedAt"] = row.Created.Local().Format(time.RFC3339)
+		// Older times are those of reproducible builds: "54 years ago" says nothing.
+		if row.Created.Year() >= 2000 {
+			cells["CreatedSince"] = age(*row.Created, now)
+		}
+	}
+	if !opt.human {
+		cells["CreatedSince"] = cells["CreatedAt"]
 	}
 	if !opt.noTrunc {
 		cells["CreatedBy"] = ellipsis(cells["CreatedBy"], 45)

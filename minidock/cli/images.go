@@ -11,14 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"minidock.dev/minidock/image"
-	"minidock.dev/minidock/reference"
 )
 
 // listing is the flags of images.
 type listing struct {
 	all, quiet, noTrunc, digests bool
 	format                       string
-	filters                      []string
+	filters                      filters
 }
 
 func (a *app) imagesCommand(name string, aliases ...string) *cobra.Command {
@@ -31,7 +30,7 @@ func (a *app) imagesCommand(name string, aliases ...string) *cobra.Command {
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, pattern := range args {
-				opt.filters = append(opt.filters, "reference="+pattern)
+				opt.filters.Set("reference=" + pattern)
 			}
 			return a.listImages(cmd.Context(), opt)
 		},
@@ -42,12 +41,13 @@ func (a *app) imagesCommand(name string, aliases ...string) *cobra.Command {
 	flags.BoolVar(&opt.noTrunc, "no-trunc", false, "Don't truncate output")
 	flags.BoolVar(&opt.digests, "digests", false, "Show digests")
 	flags.StringVar(&opt.format, "format", "", "Format output using a custom template, or json")
-	flags.StringArrayVarP(&opt.filters, "filter", "f", nil, "Filter output based on conditions provided (dangling, reference)")
+	flags.VarP(&opt.filters, "filter", "f", "Filter output based on conditions provided (before, dangling, label, reference, since, until)")
 	return cmd
 }
 
 func (a *app) listImages(ctx context.Context, opt listing) error {
-	keep, err := parseImageFilters(opt.filters)
+	now := time.Now()
+	keep, err := a.parseImageFilters(ctx, opt.filters, now)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (a *app) listImages(ctx context.Context, opt listing) error {
 		return err
 	}
 	list, damage := image.Summaries(ctx, l)
-	if opt.all && len(opt.filters) == 0 { // a filter asks for images with names, or for dangling ones
+	if opt.all && !keep.dangling { // which are at the end of a chain, and not between
 		between, err := image.Intermediates(ctx, l)
 		if err != nil {
 			return err
@@ -64,19 +64,13 @@ func (a *app) listImages(ctx context.Context, opt listing) error {
 		list = append(list, between...)
 		slices.SortStableFunc(list, newestFirst)
 	}
-	t := imageTable(opt.digests)
+	t := opt.table()
 	for _, summary := range list {
-		for _, row := range imageRows(summary, opt, time.Now()) {
-			if keep(summary, row) {
-				t.rows = append(t.rows, row)
-			}
+		if names, ok := keep.match(summary); ok {
+			t.rows = append(t.rows, imageRows(summary, names, opt, now)...)
 		}
 	}
-	if opt.quiet {
-		a.printIDs(t.rows)
-		return damage
-	}
-	if err := t.write(a.Out, opt.format); err != nil {
+	if err := t.write(a.Out, opt.template()); err != nil {
 		return err
 	}
 	return damage
@@ -94,92 +88,143 @@ func newestFirst(a, b *image.Summary) int {
 	return whenB.Compare(whenA)
 }
 
-func imageTable(digests bool) *table {
+// template is the format to print in. A format of the user's own beats -q.
+func (opt listing) template() string {
+	switch plain := opt.format == "" || opt.format == "table"; {
+	case opt.quiet && plain:
+		return "{{.ID}}"
+	case opt.quiet && opt.format == "raw":
+		return "image_id: {{.ID}}"
+	case opt.digests && !plain && strings.HasPrefix(opt.format, "table") && !strings.Contains(opt.format, "{{.Digest}}"):
+		return opt.format + `\t{{.Digest}}`
+	}
+	return opt.format
+}
+
+// showsDigests tells whether an image has a row for each of its digests.
+func (opt listing) showsDigests() bool {
+	return opt.digests || strings.Contains(opt.format, "{{.Digest}}")
+}
+
+func (opt listing) table() *table {
+	digest := ""
 	t := &table{
 		columns: []string{"Repository", "Tag", "ID", "CreatedSince", "Size"},
-		headers: map[string]string{"Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID",
-			"CreatedSince": "CREATED", "CreatedAt": "CREATED AT", "Size": "SIZE", "Containers": "CONTAINERS",
-			"SharedSize": "SHARED SIZE", "UniqueSize": "UNIQUE SIZE", "VirtualSize": "SIZE"},
+		headers: imageHeaders(),
 	}
-	if digests {
-		t.columns = []string{"Repository", "Tag", "Digest", "ID", "CreatedSince", "Size"}
+	if opt.digests {
+		digest = "digest: {{.Digest}}\n"
+		t.columns = slices.Insert(t.columns, 2, "Digest")
 	}
+	t.raw = "repository: {{.Repository}}\ntag: {{.Tag}}\n" + digest +
+		"image_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n"
 	return t
 }
 
+func imageHeaders() map[string]string {
+	return map[string]string{
+		"Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID",
+		"CreatedSince": "CREATED", "CreatedAt": "CREATED AT", "Size": "SIZE", "Containers": "CONTAINERS",
+		"SharedSize": "SHARED SIZE", "UniqueSize": "UNIQUE SIZE", "VirtualSize": "SIZE",
+	}
+}
+
 // imageRows gives an image a row for each of its names, or one for none.
-func imageRows(summary *image.Summary, opt listing, now time.Time) (rows []map[string]string) {
-	id := summary.ID.Short()
-	if opt.noTrunc {
-		id = summary.ID.String()
-	}
-	row := map[string]string{
-		"ID": id, "Digest": "<none>", "CreatedSince": "N/A", "CreatedAt": "N/A", "Size": size(summary.Size),
-		"Containers": "N/A", "SharedSize": "N/A", "UniqueSize": "N/A", "VirtualSize": size(summary.Size),
-	}
-	if created := summary.Created; created != nil {
-		row["CreatedSince"] = age(*created, now)
-		row["CreatedAt"] = created.Local().Format("2006-01-02 15:04:05 -0700 MST")
-	}
-	names := summary.Names
-	if len(names) == 0 {
-		names = []string{"<none>:<none>"}
-	}
-	for _, name := range names {
+func imageRows(summary *image.Summary, names []string, opt listing, now time.Time) (rows []map[string]string) {
+	row := imageCells(summary, opt.noTrunc, now)
+	for _, name := range splitNames(names, opt.showsDigests()) {
 		named := maps.Clone(row)
-		at := strings.LastIndex(name, ":")
-		named["Repository"], named["Tag"] = name[:at], name[at+1:]
+		named["Repository"], named["Tag"], named["Digest"] = name.repository, name.tag, name.digest
 		rows = append(rows, named)
 	}
 	return rows
 }
 
-// printIDs prints each ID once, although an image has a row for every name.
-func (a *app) printIDs(rows []map[string]string) {
-	printed := map[string]bool{}
-	for _, row := range rows {
-		if !printed[row["ID"]] {
-			fmt.Fprintln(a.Out, row["ID"])
-		}
-		printed[row["ID"]] = true
+// imageCells are the fields that are the same whatever the name.
+func imageCells(summary *image.Summary, noTrunc bool, now time.Time) map[string]string {
+	cells := map[string]string{
+		"ID": summary.ID.Short(), "CreatedSince": "N/A", "CreatedAt": "N/A", "Size": size(summary.Size),
+		"Containers": "N/A", "SharedSize": "N/A", "UniqueSize": "N/A", "VirtualSize": size(summary.Size),
 	}
+	if noTrunc {
+		cells["ID"] = summary.ID.String()
+	}
+	if created := summary.Created; created != nil {
+		cells["CreatedSince"] = age(*created, now)
+		cells["CreatedAt"] = created.Local().Format("2006-01-02 15:04:05 -0700 MST")
+	}
+	return cells
 }
 
-// parseImageFilters returns what --filter asks for: the same key twice is "or",
-// two keys are "and".
-func parseImageFilters(filters []string) (func(*image.Summary, map[string]string) bool, error) {
-	byKey := map[string][]string{}
-	for _, filter := range filters {
-		key, value, ok := strings.Cut(filter, "=")
-		key = strings.ToLower(strings.TrimSpace(key))
-		switch {
-		case !ok:
-			return nil, plainError("bad format of filter (expected name=value)")
-		case key != "dangling" && key != "reference":
-			return nil, fmt.Errorf("invalid filter '%s'", key)
+// shownName is one name of an image, in the columns where images shows it.
+type shownName struct{ repository, tag, digest string }
+
+// splitNames makes the rows of an image: a row for every tag, beside each of the
+// digests that the repository has given it if digests are wanted, then one for a
+// repository that has given digests only. A nameless image has one row, too.
+func splitNames(names []string, digests bool) (rows []shownName) {
+	const none = "<none>"
+	byRepository := map[string][]string{}
+	for _, name := range names {
+		if repository, digest, ok := strings.Cut(name, "@"); ok {
+			repository, _ = cutTag(repository)
+			byRepository[repository] = append(byRepository[repository], digest)
 		}
-		byKey[key] = append(byKey[key], strings.TrimSpace(value))
 	}
-	return func(summary *image.Summary, row map[string]string) bool {
-		for _, value := range byKey["dangling"] {
-			if (value == "true" || value == "1") != (len(summary.Names) == 0) {
-				return false
+	tagged := map[string]bool{}
+	for _, name := range names {
+		if strings.Contains(name, "@") {
+			continue
+		}
+		repository, tag := cutTag(name)
+		tagged[repository] = true
+		if !digests || len(byRepository[repository]) == 0 {
+			rows = append(rows, shownName{repository, tag, none})
+			continue
+		}
+		for _, digest := range byRepository[repository] {
+			rows = append(rows, shownName{repository, tag, digest})
+		}
+	}
+	for _, repository := range slices.Sorted(maps.Keys(byRepository)) {
+		switch {
+		case tagged[repository]:
+		case !digests:
+			rows = append(rows, shownName{repository, none, none})
+		default:
+			for _, digest := range byRepository[repository] {
+				rows = append(rows, shownName{repository, none, digest})
 			}
 		}
-		patterns := byKey["reference"]
-		return len(patterns) == 0 || matchesAny(patterns, row)
-	}, nil
+	}
+	if rows == nil {
+		rows = []shownName{{none, none, none}}
+	}
+	return rows
 }
 
-func matchesAny(patterns []string, row map[string]string) bool {
-	ref, err := reference.Parse(row["Repository"] + ":" + row["Tag"])
-	if err != nil {
-		return false // a dangling image has no name to match
+// cutTag splits "localhost:5000/app:1" in front of the tag. Other tools leave the
+// tag out of the index where it is the usual one.
+func cutTag(name string) (repository, tag string) {
+	at := strings.LastIndexByte(name, ':')
+	if at < 0 || strings.Contains(name[at:], "/") {
+		return name, "latest"
 	}
-	for _, pattern := range patterns {
-		if ok, err := ref.Match(pattern); err == nil && ok {
-			return true
+	return name[:at], name[at+1:]
+}
+
+// tagsAndDigests tells apart the names that have a tag and those that are
+// repository@digest.
+func tagsAndDigests(names []string) (tags, digests []string) {
+	tags, digests = []string{}, []string{}
+	for _, name := range names {
+		if repository, digest, ok := strings.Cut(name, "@"); ok {
+			repository, _ = cutTag(repository)
+			digests = append(digests, fmt.Sprintf("%s@%s", repository, digest))
+			continue
 		}
+		repository, tag := cutTag(name)
+		tags = append(tags, repository+":"+tag)
 	}
-	return false
+	return tags, digests
 }

@@ -6,38 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"text/template"
 
 	"github.com/spf13/cobra"
 
-	"minidock.dev/minidock/image"
-	"minidock.dev/minidock/oci"
 	"minidock.dev/minidock/reference"
 )
-
-// inspectedImage is what inspect shows of an image, in docker's order.
-type inspectedImage struct {
-	ID           string `json:"Id"`
-	RepoTags     []string
-	RepoDigests  []string
-	Parent       string
-	Comment      string
-	Created      string
-	Author       string
-	Config       oci.Config
-	Architecture string
-	Variant      string `json:",omitempty"`
-	Os           string
-	Size         int64
-	RootFS       inspectedRootFS
-	Descriptor   oci.Descriptor
-}
-
-type inspectedRootFS struct {
-	Type   string
-	Layers []oci.DiffID
-}
 
 // A lookup finds an object of one kind; its error says when there is none.
 type lookup struct {
@@ -53,7 +30,7 @@ func (a *app) inspectCommand() *cobra.Command {
 		Args:                  minArgs(1),
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			lookups := []lookup{{"container", a.inspectContainer}, {"image", a.inspectImage}}
+			lookups := []lookup{{"container", a.inspectContainer}, {"image", a.inspectImage}, {"network", inspectNone}, {"volume", inspectNone}}
 			lookups = slices.DeleteFunc(lookups, func(l lookup) bool { return kind != "" && kind != l.kind })
 			if len(lookups) == 0 {
 				return plainError("%q is not a valid value for --type", kind)
@@ -86,27 +63,33 @@ func (a *app) inspectKind(what, short string, l lookup) *cobra.Command {
 	return cmd
 }
 
+// inspectNone is for the kinds of which there are none here.
+func inspectNone(_ context.Context, name string) (any, error) {
+	return nil, errors.New("No such object: " + name) //lint:ignore ST1005 docker's text
+}
+
 // inspect prints what it finds even when something is missing.
 func (a *app) inspect(ctx context.Context, names []string, format string, lookups []lookup) error {
-	objects := []any{}
-	var missing []string
-	for _, name := range names {
-		object, err := findFirst(ctx, name, lookups)
-		if err != nil {
-			missing = append(missing, refusal(err))
-			continue
-		}
-		if object == nil {
-			missing = append(missing, missingText(name, lookups))
-			continue
-		}
-		objects = append(objects, object)
-	}
-	if err := a.printObjects(objects, format); err != nil {
+	print, err := printerFor(format)
+	if err != nil {
 		return err
 	}
-	if len(missing) > 0 {
-		return &statusError{1, strings.Join(missing, "\n")}
+	objects := []any{}
+	var failures []string
+	for _, name := range names {
+		object, err := findFirst(ctx, name, lookups)
+		switch {
+		case err != nil:
+			failures = append(failures, refusal(err))
+		case object == nil:
+			failures = append(failures, missingText(name, lookups))
+		default:
+			objects = append(objects, object)
+		}
+	}
+	failures = append(failures, print(a.Out, objects)...)
+	if len(failures) > 0 {
+		return &statusError{1, strings.Join(failures, "\n")}
 	}
 	return nil
 }
@@ -139,37 +122,75 @@ func isMissing(err error) bool {
 	return strings.HasPrefix(err.Error(), "No such ") || errors.Is(err, reference.ErrInvalid)
 }
 
-func (a *app) printObjects(objects []any, format string) error {
-	if format == "" {
-		text, err := indentedJSON(objects)
-		if err != nil {
-			return err
-		}
-		_, err = a.Out.Write(text)
-		return err
-	}
-	if format == "json" {
-		format = "{{json .}}"
+// An objectPrinter prints objects and returns what went wrong with some.
+type objectPrinter func(out io.Writer, objects []any) (failures []string)
+
+// printerFor reads --format: nothing is a JSON list to read, "json" one in a
+// line, and all else a template for each object.
+func printerFor(format string) (objectPrinter, error) {
+	switch format {
+	case "":
+		return printIndented, nil
+	case "json":
+		return printCompact, nil
 	}
 	tmpl, err := parseTemplate(format)
 	if err != nil {
-		return err
+		return nil, &statusError{64, err.Error()}
 	}
-	if len(objects) == 0 {
-		fmt.Fprintln(a.Out)
+	return func(out io.Writer, objects []any) []string { return printTemplate(out, objects, tmpl) }, nil
+}
+
+func printIndented(out io.Writer, objects []any) []string {
+	text, err := indentedJSON(objects)
+	return failure(out, string(text), err)
+}
+
+func printCompact(out io.Writer, objects []any) []string {
+	text, err := compactJSON(objects)
+	return failure(out, text+"\n", err)
+}
+
+func failure(out io.Writer, text string, err error) []string {
+	if err == nil {
+		_, err = io.WriteString(out, text)
 	}
-	for _, object := range objects {
-		fields, err := toFields(object)
-		if err != nil {
-			return err
-		}
-		var line bytes.Buffer
-		if err := tmpl.Execute(&line, fields); err != nil {
-			return templateError(err)
-		}
-		fmt.Fprintln(a.Out, line.String())
+	if err != nil {
+		return []string{err.Error()}
 	}
 	return nil
+}
+
+// printTemplate prints an object a line, and an empty line if there is none.
+func printTemplate(out io.Writer, objects []any, tmpl *template.Template) (failures []string) {
+	var lines []string
+	for _, object := range objects {
+		line, err := fillTemplate(tmpl, object)
+		if err != nil {
+			failures = append(failures, templateError(err).Error())
+			continue
+		}
+		lines = append(lines, line)
+	}
+	return append(failures, failure(out, strings.Join(lines, "\n")+"\n", nil)...)
+}
+
+// fillTemplate fills a template in with an object, docker's way: first with the
+// object itself, whose fields are all there even where the JSON leaves them out,
+// and whose maps answer "<no value>"; then, for names such as .Id that only the JSON
+// has, with what the JSON says, where a field that is not there is an error.
+func fillTemplate(tmpl *template.Template, object any) (string, error) {
+	var line bytes.Buffer
+	if err := tmpl.Option("missingkey=default").Execute(&line, object); err == nil {
+		return line.String(), nil
+	}
+	fields, err := toFields(object)
+	if err != nil {
+		return "", err
+	}
+	line.Reset()
+	err = tmpl.Option("missingkey=error").Execute(&line, fields)
+	return line.String(), err
 }
 
 func indentedJSON(v any) ([]byte, error) {
@@ -193,41 +214,4 @@ func toFields(object any) (any, error) {
 	var fields any
 	err = decoder.Decode(&fields)
 	return fields, err
-}
-
-func (a *app) inspectImage(ctx context.Context, name string) (any, error) {
-	found, err := a.find(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	object := inspectedImage{
-		ID: found.ID().String(), RepoTags: append([]string{}, found.Names...), RepoDigests: []string{},
-		Author: found.Config.Author, Config: found.Config.Config,
-		Architecture: found.Config.Architecture, Variant: found.Config.Variant, Os: found.Config.OS,
-		Size:       found.Size(ctx, a.images),
-		RootFS:     inspectedRootFS{"layers", append([]oci.DiffID{}, found.DiffIDs()...)},
-		Descriptor: oci.Descriptor{MediaType: found.Descriptor.MediaType, Digest: found.Descriptor.Digest, Size: found.Descriptor.Size},
-	}
-	if created := found.Config.Created; created != nil {
-		object.Created = created.UTC().Format("2006-01-02T15:04:05.999999999Z")
-	}
-	if parent, err := a.parentOf(ctx, found.Image); err == nil && parent != nil {
-		object.Parent = parent.ID().String()
-	}
-	if history := found.Config.History; len(history) > 0 {
-		object.Comment = history[len(history)-1].Comment
-	}
-	return object, nil
-}
-
-// parentOf loads the image one step below, nil if there is none.
-func (a *app) parentOf(ctx context.Context, img *image.Image) (*image.Image, error) {
-	if img.Parent() == "" {
-		return nil, nil
-	}
-	size, err := a.images.Blobs().Size(img.Parent())
-	if err != nil {
-		return nil, err
-	}
-	return image.Load(ctx, a.images, oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: img.Parent(), Size: size})
 }

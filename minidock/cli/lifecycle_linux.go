@@ -139,7 +139,10 @@ func (a *app) startAll(ctx context.Context, keys []string) error {
 	for _, key := range keys {
 		store, c, err := a.container(ctx, key)
 		if err == nil && c.Status != container.Running {
-			err = store.Start(ctx, c, nil)
+			err = a.unpackAgain(ctx, c)
+			if err == nil {
+				err = store.Start(ctx, c, nil)
+			}
 		}
 		if errors.Is(err, container.ErrStarted) {
 			err = nil // by another command, since we looked
@@ -163,6 +166,9 @@ func (a *app) startAttached(ctx context.Context, key string, interactive bool) e
 		return err
 	}
 	if err := a.checkTerminal(c.Tty, interactive); err != nil {
+		return err
+	}
+	if err := a.unpackAgain(ctx, c); err != nil {
 		return err
 	}
 	keys, _ := parseDetachKeys("ctrl-p,ctrl-q")

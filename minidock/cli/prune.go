@@ -2,65 +2,129 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
-
-	"minidock.dev/minidock/image"
-	"minidock.dev/minidock/oci"
 )
 
-// pruning is the flags of the prune commands.
+// pruning is what one of the prune commands removes, and its flags.
 type pruning struct {
-	all, force bool
-	containers bool // system prune: stopped containers too
+	all, force, volumes       bool
+	containers, images, cache bool
+	filters                   filters
+	before                    time.Time // filter until; zero: any time
 }
 
 func (a *app) imagePruneCommand() *cobra.Command {
-	return a.pruneCommand("Remove unused images", false, "WARNING! This will remove all dangling images.\n")
+	return a.pruneCommand("Remove unused images", pruning{images: true})
+}
+
+func (a *app) builderPruneCommand() *cobra.Command {
+	return a.pruneCommand("Remove build cache", pruning{cache: true})
 }
 
 func (a *app) systemPruneCommand() *cobra.Command {
-	return a.pruneCommand("Remove unused data", true, `WARNING! This will remove:
-  - all stopped containers
-  - all dangling images
-  - unused build cache
-  - what interrupted commands have left behind
-
-`)
+	return a.pruneCommand("Remove unused data", pruning{containers: true, images: true, cache: true})
 }
 
-func (a *app) pruneCommand(short string, containers bool, warning string) *cobra.Command {
-	opt := pruning{containers: containers}
+func (a *app) pruneCommand(short string, opt pruning) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   "prune [OPTIONS]",
 		Short:                 short,
 		Args:                  noArgs,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opt.readFilters(time.Now()); err != nil {
+				return err
+			}
 			if err := a.becomeRootFor(cmd.Context(), "layers", "containers", "tmp"); err != nil {
 				return err
 			}
-			if opt.all {
-				warning = strings.Replace(warning, "all dangling images", "all images without at least one container associated to them", 1)
+			if opt.volumes {
+				fmt.Fprintln(a.Err, "there are no volumes yet: --volumes has nothing to remove")
 			}
-			if !opt.force && !a.confirm(warning) {
+			if !opt.force && !a.confirm(opt.warning()) {
 				return nil
 			}
 			return a.prune(cmd.Context(), opt)
 		},
 	}
-	cmd.Flags().BoolVarP(&opt.all, "all", "a", false, "Remove all unused images, not just dangling ones")
+	all := "Remove all unused images, not just dangling ones"
+	if !opt.images {
+		all = "Remove all build cache, not just dangling one"
+	}
+	cmd.Flags().BoolVarP(&opt.all, "all", "a", false, all)
 	cmd.Flags().BoolVarP(&opt.force, "force", "f", false, "Do not prompt for confirmation")
+	cmd.Flags().Var(&opt.filters, "filter", `Provide filter values (e.g. "label=<key>=<value>", "until=24h")`)
+	if opt.containers {
+		cmd.Flags().BoolVar(&opt.volumes, "volumes", false, "Prune anonymous volumes (there are none yet)")
+	}
 	return cmd
+}
+
+func (opt *pruning) readFilters(now time.Time) (err error) {
+	known := []string{"label", "label!", "until"}
+	switch {
+	case !opt.images:
+		known = []string{"until"} // a step of a build has no labels to ask for
+	case !opt.containers:
+		known = append(known, "dangling")
+	}
+	if err := opt.filters.check(known...); err != nil {
+		return err
+	}
+	if dangling, given, err := opt.filters.truth("dangling"); err != nil {
+		return err
+	} else if given {
+		opt.all = !dangling
+	}
+	opt.before, err = opt.filters.until(now)
+	return err
+}
+
+// matches tells whether the filters let something of this age and with these
+// labels go.
+func (opt *pruning) matches(created *time.Time, labels map[string]string) bool {
+	if !opt.before.IsZero() && (created == nil || created.After(opt.before)) {
+		return false
+	}
+	return opt.filters.matchLabels(labels)
+}
+
+// warning is the question that docker asks.
+func (opt *pruning) warning() string {
+	images, cache := "all dangling images", "unused build cache"
+	if opt.all {
+		images, cache = "all images without at least one container associated to them", "all build cache"
+	}
+	switch {
+	case !opt.images && opt.all:
+		return "WARNING! This will remove all build cache.\n"
+	case !opt.images:
+		return "WARNING! This will remove all dangling build cache.\n"
+	case !opt.containers:
+		return "WARNING! This will remove " + images + ".\n"
+	}
+	var text strings.Builder
+	text.WriteString("WARNING! This will remove:\n")
+	for _, what := range []string{"all stopped containers", "all networks not used by at least one container", images, cache} {
+		fmt.Fprintf(&text, "  - %s\n", what)
+	}
+	if len(opt.filters) > 0 {
+		text.WriteString("\n  Items to be pruned will be filtered with:\n")
+		for _, key := range slices.Sorted(maps.Keys(opt.filters)) {
+			for _, value := range opt.filters[key] {
+				fmt.Fprintf(&text, "  - %s=%s\n", key, value)
+			}
+		}
+	}
+	return text.String() + "\n"
 }
 
 func (a *app) confirm(warning string) bool {
@@ -69,150 +133,45 @@ func (a *app) confirm(warning string) bool {
 	return strings.ToLower(strings.TrimSpace(answer)) == "y"
 }
 
-// prune removes from the top down: containers, images, and then all that
-// nothing refers to any more.
+// prune removes from the top down: containers, images, steps of builds, and then
+// all that nothing refers to any more. Something that is damaged stops none of it:
+// what may belong to it stays, and the error says what that is.
 func (a *app) prune(ctx context.Context, opt pruning) error {
 	if _, err := a.layout(ctx); err != nil {
 		return err
 	}
+	var freed int64
 	if opt.containers {
-		removed, err := a.removeStopped(ctx)
+		removed, bytes, err := a.removeStopped(ctx, opt.matches)
 		a.printSection("Deleted Containers:", removed)
 		if err != nil {
 			return err
 		}
+		freed += bytes
 	}
-	users, err := a.imageUsers(ctx)
-	if err != nil {
-		return err
+	kept := &leftovers{}
+	if opt.images {
+		removed, err := a.removeUnused(ctx, opt, kept)
+		a.printSection("Deleted Images:", removed)
+		if err != nil {
+			return err
+		}
 	}
-	removed, err := a.removeUnused(ctx, users, opt.all)
-	a.printSection("Deleted Images:", removed)
-	if err != nil {
-		return err
+	if opt.cache {
+		removed, bytes, err := a.forgetSteps(ctx, opt)
+		a.printSection("Deleted build cache objects:", removed)
+		if err != nil {
+			return err
+		}
+		freed += bytes
 	}
-	freed, err := a.sweep(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(a.Out, "Total reclaimed space:", units.HumanSize(float64(freed)))
-	return err
+	swept, err := a.sweep(ctx, opt, kept)
+	fmt.Fprintln(a.Out, "Total reclaimed space:", total(freed+swept))
+	return cmp.Or(err, kept.error())
 }
 
 func (a *app) printSection(title string, lines []string) {
 	if len(lines) > 0 {
 		fmt.Fprintf(a.Out, "%s\n%s\n\n", title, strings.Join(lines, "\n"))
 	}
-}
-
-// removeUnused takes images out of the index.
-func (a *app) removeUnused(ctx context.Context, users []imageUser, all bool) (removed []string, err error) {
-	list, err := image.List(ctx, a.images)
-	if err != nil {
-		return nil, err
-	}
-	for _, found := range list {
-		if inUse(found, users) || (len(found.Names) > 0 && !all) {
-			continue
-		}
-		if err := a.images.Remove(ctx, found.Descriptor.Digest); err != nil {
-			return removed, err
-		}
-		for _, name := range found.Names {
-			removed = append(removed, "untagged: "+name)
-		}
-		removed = append(removed, "deleted: "+found.ID().String())
-	}
-	return removed, nil
-}
-
-func inUse(found *image.Found, users []imageUser) bool {
-	for _, user := range users {
-		if user.image == found.ID() {
-			return true
-		}
-	}
-	return false
-}
-
-// sweep deletes blobs, unpacked layers, cache entries and temporary files that
-// nothing needs. While another command adds to the store nobody can tell which
-// those are.
-func (a *app) sweep(ctx context.Context) (freed int64, err error) {
-	release, alone, err := a.images.TryLockExclusive(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer release()
-	if !alone {
-		fmt.Fprintln(a.Err, "another command is adding to the store: what is unused stays for now")
-		return 0, nil
-	}
-	if _, freed, err = a.images.GC(ctx, nil); err != nil {
-		return freed, err
-	}
-	needed, err := a.neededLayers(ctx)
-	if err != nil {
-		return freed, err
-	}
-	return freed, errors.Join(a.removeLayers(ctx, needed), a.removeCacheEntries(), a.images.ClearTemp(ctx, a.litterRemover(ctx)))
-}
-
-// neededLayers are those of the images and of the containers: of all that there
-// are now that the store is locked, one may be a moment old.
-func (a *app) neededLayers(ctx context.Context) (map[oci.DiffID]bool, error) {
-	users, err := a.imageUsers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list, err := image.List(ctx, a.images)
-	needed := map[oci.DiffID]bool{}
-	for _, found := range list {
-		for _, id := range found.DiffIDs() {
-			needed[id] = true
-		}
-	}
-	for _, user := range users {
-		for _, id := range user.layers {
-			needed[id] = true
-		}
-	}
-	return needed, err
-}
-
-func (a *app) removeLayers(ctx context.Context, needed map[oci.DiffID]bool) error {
-	remove := a.layerRemover(ctx)
-	entries, _ := os.ReadDir(filepath.Join(a.root, "layers"))
-	for _, entry := range entries {
-		id, err := oci.ParseDiffID("sha256:" + entry.Name())
-		if err != nil || needed[id] || remove == nil {
-			continue // "init" is no layer of an image
-		}
-		if err := remove(id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// removeCacheEntries drops the results of build steps whose image is gone.
-func (a *app) removeCacheEntries() error {
-	dir := filepath.Join(a.root, "cache")
-	entries, _ := os.ReadDir(dir)
-	for _, entry := range entries {
-		path := filepath.Join(dir, entry.Name())
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		first, _, _ := bytes.Cut(text, []byte("\n"))
-		var entry struct{ Manifest oci.Descriptor }
-		if err := json.Unmarshal(first, &entry); err == nil && a.images.Blobs().Has(entry.Manifest.Digest) {
-			continue
-		}
-		if err := os.Remove(path); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -120,6 +120,9 @@ func (a *app) deleteImage(ctx context.Context, found *image.Found, users []image
 		for _, user := range users {
 			all = append(all, user.layers)
 		}
+		if len(all) > 0 && err == nil {
+			err = a.settleLayers(ctx)
+		}
 		return all, err
 	}
 	deleted, err := image.Delete(ctx, a.images, found, image.DeleteOptions{

@@ -66,7 +66,17 @@ func (a *app) runContainer(ctx context.Context, o runOptions, name string, args 
 	if err != nil {
 		return err
 	}
+	images, err := a.layout(ctx)
+	if err != nil {
+		return err
+	}
 	store.Warm(ctx)
+	// Until the container runs: see removeContainer.
+	release, err := images.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	c, err := a.create(ctx, o.createOptions, name, args)
 	if err != nil {
 		return err
@@ -83,6 +93,7 @@ func (a *app) runContainer(ctx context.Context, o runOptions, name string, args 
 	if err := store.Start(ctx, c, s.Attach); err != nil {
 		return err
 	}
+	release()
 	return s.wait(ctx)
 }
 

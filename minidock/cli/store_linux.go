@@ -88,31 +88,50 @@ func (a *app) imageUsers(ctx context.Context) ([]imageUser, error) {
 	return users, nil
 }
 
-// removeStopped removes all containers that do not run.
-func (a *app) removeStopped(ctx context.Context) (removed []string, err error) {
+// removeStopped removes all containers that do not run and that match lets go, and
+// returns how much room that made on the disk.
+func (a *app) removeStopped(ctx context.Context, match func(*time.Time, map[string]string) bool) (removed []string, freed int64, err error) {
 	boxes, err := a.containers()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	list, err := boxes.List(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for _, c := range list {
-		if c.Status == container.Running {
+		if c.Status == container.Running || !match(&c.Created, c.Labels) {
 			continue
 		}
-		err := boxes.Remove(ctx, c, false)
+		room := diskUsage(c.Dir)
+		err := a.removeContainer(ctx, c)
 		gone, running := (*container.NotFoundError)(nil), (*container.RunningError)(nil)
 		if errors.As(err, &gone) || errors.As(err, &running) {
 			continue // somebody else has removed or started it meanwhile
 		}
 		if err != nil {
-			return removed, err
+			return removed, freed, err
 		}
 		removed = append(removed, c.ID)
+		freed += room
 	}
-	return removed, boxes.ForgetNames(ctx)
+	return removed, freed, boxes.ForgetNames(ctx)
+}
+
+// removeContainer removes a container that does not run. One that never ran may be
+// about to: until it does, its `run` holds the lock of the store.
+func (a *app) removeContainer(ctx context.Context, c *container.Container) error {
+	if c.Status == container.Created {
+		release, alone, err := a.images.TryLockExclusive(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		if !alone {
+			return &container.RunningError{ID: c.ID, Name: c.Name}
+		}
+	}
+	return a.boxes.Remove(ctx, c, false)
 }
 
 // layerRemover removes the unpacked form of a layer that is not used any more.
@@ -122,6 +141,25 @@ func (a *app) layerRemover(ctx context.Context) func(oci.DiffID) error {
 		return nil
 	}
 	return func(id oci.DiffID) error { return snaps.RemoveLayer(ctx, id) }
+}
+
+// settleLayers sees to it that unpacked layers survive a power cut without their
+// archives, which are about to be deleted: a container may go on using them.
+func (a *app) settleLayers(ctx context.Context) error {
+	snaps, err := a.snapshots()
+	if err != nil {
+		return err
+	}
+	return snaps.Settle(ctx)
+}
+
+// removeOtherLayers removes the unpacked layers that are not needed.
+func (a *app) removeOtherLayers(ctx context.Context, needed map[oci.DiffID]bool) error {
+	snaps, err := a.snapshots()
+	if err != nil {
+		return err
+	}
+	return snaps.RemoveOthers(ctx, needed)
 }
 
 // litterRemover removes a file or directory from tmp. A build step or a container

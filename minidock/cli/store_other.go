@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,22 +18,28 @@ import (
 // linuxStore is empty here: there are images, and nothing that runs.
 type linuxStore struct{}
 
-func (a *app) containerCommands() []*cobra.Command                 { return nil }
-func (a *app) imageUsers(context.Context) ([]imageUser, error)     { return nil, nil }
-func (a *app) removeStopped(context.Context) ([]string, error)     { return nil, nil }
-func (a *app) layerRemover(context.Context) func(oci.DiffID) error { return nil }
-func (a *app) litterRemover(context.Context) func(string) error    { return os.RemoveAll }
-func (a *app) runFunc() build.RunFunc                              { return nil }
-func (a *app) keepInput([]byte) error                              { return nil }
-func (a *app) becomeRoot(context.Context, ...string) error         { return nil }
-func (a *app) becomeRootFor(context.Context, ...string) error      { return nil }
-func (a *app) tryOverlay(context.Context) error                    { return nil }
-func hostLines() [][2]string                                       { return nil }
-func hint(error) string                                            { return "" }
+func (a *app) containerCommands() []*cobra.Command                          { return nil }
+func (a *app) imageUsers(context.Context) ([]imageUser, error)              { return nil, nil }
+func (a *app) layerRemover(context.Context) func(oci.DiffID) error          { return nil }
+func (a *app) litterRemover(context.Context) func(string) error             { return os.RemoveAll }
+func (a *app) settleLayers(context.Context) error                           { return nil }
+func (a *app) removeOtherLayers(context.Context, map[oci.DiffID]bool) error { return nil }
+func (a *app) runFunc() build.RunFunc                                       { return nil }
+func (a *app) keepInput([]byte) error                                       { return nil }
+func (a *app) becomeRoot(context.Context, ...string) error                  { return nil }
+func (a *app) becomeRootFor(context.Context, ...string) error               { return nil }
+func (a *app) tryOverlay(context.Context) error                             { return nil }
+func hostLines() [][2]string                                                { return nil }
+func hint(error) string                                                     { return "" }
 
 // inspectContainer finds none: there is no container on this system.
 func (a *app) inspectContainer(_ context.Context, name string) (any, error) {
 	return nil, &image.NotFoundError{Name: name}
+}
+
+// removeStopped has none to remove.
+func (a *app) removeStopped(context.Context, func(*time.Time, map[string]string) bool) ([]string, int64, error) {
+	return nil, 0, nil
 }
 
 func (a *app) doctor(context.Context) []finding {

@@ -154,6 +154,7 @@ func (m *monitor) live(ctx context.Context) error {
 	}
 	m.keepStarter()
 	m.conns.Go(func() { m.accept(context.Background()) }) // each has its own request explained
+	m.conns.Go(m.settle)
 	m.streams.copy(m.log)
 
 	code, err := m.proc.Wait()
@@ -162,6 +163,17 @@ func (m *monitor) live(ctx context.Context) error {
 	}
 	m.end(ctx, code)
 	return nil
+}
+
+// settle sees to it that new layers last: until then they are made again after a
+// power cut. When the container has ended, or the kernel has had the time to write
+// on its own accord, that disturbs nobody. If it fails the next container tries.
+func (m *monitor) settle() {
+	select {
+	case <-m.ended:
+	case <-time.After(time.Minute):
+	}
+	m.store.snaps.Settle(context.Background())
 }
 
 // start does what has to be done before the container's command runs, and runs it.

@@ -16,7 +16,8 @@
 //	fmt.Println(d.Short()) // 5891b5b522d5
 //
 // Bytes that are too many for memory are hashed while they flow: a [Hasher] is
-// a writer for data that we make, [NewVerifier] a reader for data that we are
+// a writer for data that we make ([Background] is one that others need not
+// wait for), [NewVerifier] a reader for data that we are
 // given. The verifier also stops at the promised size: a server that claims
 // 1 kB and sends without end fills no disk.
 //

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,8 +23,8 @@ type DeleteOptions struct {
 	NoPrune bool
 	// Containers, if set, returns the layers of the containers there are, each
 	// with the base first. They are neither removed nor listed as deleted. It is
-	// called when the store is locked: whoever asked before that would not know
-	// of a container that was made in between.
+	// called when the store is locked, for whoever asked before that would not know
+	// of a container that was made in between, and before anything is deleted.
 	Containers func() ([][]oci.DiffID, error)
 	// RemoveLayer, if set, removes the unpacked form of a layer that no image
 	// and no container has any more.
@@ -44,10 +45,8 @@ func HasChildren(ctx context.Context, l *layout.Layout, f *Found) (bool, error) 
 			others = append(others, e.Digest)
 		}
 	}
-	reached, err := l.Follow(others)
-	if err != nil {
-		return false, fmt.Errorf("find children of image %s: %w", f.ID(), err)
-	}
+	// An error is about damaged images, whose parents nobody knows.
+	reached, _ := l.Follow(others)
 	return reached[f.Descriptor.Digest], nil
 }
 
@@ -65,7 +64,9 @@ type member struct {
 // built upon this one everything stays, and the list is empty.
 //
 // While somebody adds to the store (a build runs) no file is deleted, since that
-// build may be about to use it; the leftovers go with a later prune.
+// build may be about to use it; the leftovers go with a later prune. So it is when
+// another image is damaged: then the error is a *layout.DamagedError, beside the
+// list, and this image is gone from the index all the same.
 func Delete(ctx context.Context, l *layout.Layout, f *Found, opt DeleteOptions) ([]digest.Digest, error) {
 	ctx = explain.Step(ctx, "delete image %s", f.ID().Short())
 	deleted, err := deleteFamily(ctx, l, f, opt)
@@ -88,31 +89,54 @@ func deleteFamily(ctx context.Context, l *layout.Layout, f *Found, opt DeleteOpt
 			return nil, err
 		}
 	}
-	blobs, err := strike(ctx, l, f.ID())
+	manifests, err := manifestsOf(l, f.ID())
 	if err != nil {
 		return nil, err
 	}
-	gone, err := sweep(ctx, l, blobs, alone)
+	blobs, err := strike(ctx, l, manifests, f.Names)
 	if err != nil {
 		return nil, err
 	}
-	rest, err := List(ctx, l)
-	if err != nil {
-		return nil, err // a damaged image may have any layer
-	}
-	var containers [][]oci.DiffID
-	if opt.Containers != nil {
-		if containers, err = opt.Containers(); err != nil {
-			return nil, err
-		}
+	gone, damage := sweep(ctx, l, blobs, alone)
+	if gone == nil {
+		return nil, damage
 	}
 	family = slices.DeleteFunc(family, func(m member) bool { return !gone[m.manifest.Digest] })
-	used := usageOf(rest, containers)
+	used, err := usageOf(l, family, opt.Containers)
+	if err != nil {
+		return nil, err
+	}
 	deleted := used.listing(family, gone)
 	if alone {
-		err = used.removeTraces(l, family, opt.RemoveLayer)
+		err = used.removeTraces(l, family, gone, opt.RemoveLayer)
 	}
-	return deleted, err
+	return deleted, errors.Join(err, damage)
+}
+
+// Discard is Delete for an image that cannot be loaded: it takes it out of the
+// index, with the names of its manifest, and deletes what it is known to have
+// needed and nothing else refers to. The rest goes with the next prune. The list
+// has its ID, if that is known and was deleted.
+func Discard(ctx context.Context, l *layout.Layout, broken *DamagedError) (deleted []digest.Digest, err error) {
+	manifest := broken.Descriptor.Digest
+	ctx = explain.Step(ctx, "discard the damaged image %s", manifest.Short())
+	release, alone, err := l.TryLockExclusive(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("discard image %s: %w", manifest, err)
+	}
+	defer release()
+	blobs, err := strike(ctx, l, []digest.Digest{manifest}, broken.Names)
+	if err != nil {
+		return nil, fmt.Errorf("discard image %s: %w", manifest, err)
+	}
+	gone, err := sweep(ctx, l, append(blobs, broken.ID), alone)
+	if broken.ID != "" && gone[broken.ID] {
+		deleted = append(deleted, broken.ID)
+	}
+	if err != nil {
+		return deleted, fmt.Errorf("discard image %s: %w", manifest, err)
+	}
+	return deleted, nil
 }
 
 // familyOf returns the image and the parents that are in the store.
@@ -129,24 +153,29 @@ func familyOf(l *layout.Layout, f *Found) []member {
 	return list
 }
 
-// strike removes every index entry of the image and returns the blobs that may
-// have lost their last reference by that: those that can be reached from the
-// entries.
-func strike(ctx context.Context, l *layout.Layout, id digest.Digest) ([]digest.Digest, error) {
-	entries, err := l.Entries()
+// manifestsOf returns the manifests in the index that are the image.
+func manifestsOf(l *layout.Layout, id digest.Digest) (manifests []digest.Digest, err error) {
+	x, err := l.Index()
 	if err != nil {
 		return nil, err
 	}
-	var manifests []digest.Digest
-	for _, e := range entries {
-		if d, ok := configDigest(l, e.Descriptor); ok && d == id {
+	for _, e := range withID(x, id.Hex()) {
+		d, ok := configDigest(l, e.Descriptor)
+		if ok && d == id && !slices.Contains(manifests, e.Digest) {
 			manifests = append(manifests, e.Digest)
 		}
 	}
+	return manifests, nil
+}
+
+// strike removes the index entries of some manifests, with the names that were
+// found, and returns the blobs that may have lost their last reference by that:
+// those that can be reached from them.
+func strike(ctx context.Context, l *layout.Layout, manifests []digest.Digest, names []string) ([]digest.Digest, error) {
 	// An error is about a damaged parent, which must not keep the child alive.
 	blobs, _ := l.Follow(manifests)
 	for _, d := range manifests {
-		if err := l.Remove(ctx, d); err != nil {
+		if err := l.Remove(ctx, d, names); err != nil {
 			return nil, err
 		}
 	}
@@ -154,41 +183,100 @@ func strike(ctx context.Context, l *layout.Layout, id digest.Digest) ([]digest.D
 }
 
 // sweep deletes those of the blobs that nothing refers to, and returns which.
-// Without the exclusive lock it only finds them.
+// Without the exclusive lock it only finds them, and likewise if the error is a
+// *layout.DamagedError. After any other error there is no map.
 func sweep(ctx context.Context, l *layout.Layout, blobs []digest.Digest, alone bool) (map[digest.Digest]bool, error) {
+	var damaged *layout.DamagedError
 	gone := map[digest.Digest]bool{}
-	if !alone {
-		marked, err := l.Reachable(nil)
-		for _, d := range blobs {
-			gone[d] = !marked[d]
+	if alone {
+		removed, _, err := l.Collect(ctx, blobs, nil)
+		for _, d := range removed {
+			gone[d] = true
 		}
-		return gone, err
+		switch {
+		case err == nil:
+			return gone, nil
+		case !errors.As(err, &damaged):
+			return nil, err
+		}
 	}
-	removed, _, err := l.Collect(ctx, blobs, nil)
-	for _, d := range removed {
-		gone[d] = true
+	marked, err := l.Reachable(nil)
+	if err != nil && !errors.As(err, &damaged) {
+		return nil, err
+	}
+	for _, d := range blobs {
+		gone[d] = !marked[d]
 	}
 	return gone, err
 }
 
-// usage is the layers that images and containers have.
+// usage is which layers of a family other images and containers have.
 type usage struct {
 	chains map[oci.ChainID]bool
 	diffs  map[oci.DiffID]bool
 }
 
-func usageOf(images []*Found, containers [][]oci.DiffID) usage {
-	u := usage{chains: map[oci.ChainID]bool{}, diffs: map[oci.DiffID]bool{}}
-	for _, f := range images {
-		u.add(f.Config.RootFS.DiffIDs)
+func usageOf(l *layout.Layout, family []member, containers func() ([][]oci.DiffID, error)) (*usage, error) {
+	u := &usage{chains: map[oci.ChainID]bool{}, diffs: map[oci.DiffID]bool{}}
+	if containers != nil {
+		lists, err := containers()
+		if err != nil {
+			return nil, err
+		}
+		for _, ids := range lists {
+			u.add(ids)
+		}
 	}
-	for _, ids := range containers {
-		u.add(ids)
+	x, err := l.Index()
+	if err != nil {
+		return nil, err
 	}
-	return u
+	open := u.open(family)
+	for e := range x.Each() {
+		if len(open) == 0 {
+			break // as soon as other images have all of it, the usual case
+		}
+		if ids := diffIDs(l, e.Descriptor, open); ids != nil {
+			u.add(ids)
+			open = u.open(family)
+		}
+	}
+	return u, nil
 }
 
-func (u usage) add(ids []oci.DiffID) {
+// open returns the layers of the family of which it is not known that somebody
+// else has them, in a chain that is the same.
+func (u *usage) open(family []member) (layers []oci.DiffID) {
+	for _, m := range family {
+		ids := m.Config.RootFS.DiffIDs
+		for n, chain := range oci.ChainIDs(ids) {
+			if !u.chains[chain] {
+				layers = append(layers, ids[n])
+			}
+		}
+	}
+	return layers
+}
+
+// diffIDs returns the layers of an image in the index, none if it has none of
+// those that are looked for. To find that out its configuration is searched and
+// not decoded. Of a damaged image nobody knows; its blobs are kept by Collect.
+func diffIDs(l *layout.Layout, d oci.Descriptor, wanted []oci.DiffID) []oci.DiffID {
+	id, _ := configDigest(l, d)
+	raw, err := l.Blobs().ReadBytes(id, maxConfig)
+	if err != nil {
+		return nil
+	}
+	for _, w := range wanted {
+		if bytes.Contains(raw, []byte(w.Hex())) {
+			config, _ := oci.ParseImageConfig(raw)
+			return config.RootFS.DiffIDs
+		}
+	}
+	return nil
+}
+
+func (u *usage) add(ids []oci.DiffID) {
 	for _, id := range ids {
 		u.diffs[id] = true
 	}
@@ -201,7 +289,7 @@ func (u usage) add(ids []oci.DiffID) {
 // gone. A layer goes with the last image that has it, so a parent's layers are
 // listed with the parent. The configuration may still be another manifest's:
 // then the image is not gone.
-func (u usage) listing(family []member, gone map[digest.Digest]bool) []digest.Digest {
+func (u *usage) listing(family []member, gone map[digest.Digest]bool) []digest.Digest {
 	var list []digest.Digest
 	for n, m := range family {
 		if gone[m.ID()] {
@@ -222,18 +310,19 @@ func (u usage) listing(family []member, gone map[digest.Digest]bool) []digest.Di
 }
 
 // removeTraces deletes what the store has of the images besides blobs: entries
-// of the build cache, and unpacked layers.
-func (u usage) removeTraces(l *layout.Layout, family []member, removeLayer func(oci.DiffID) error) error {
+// of the build cache, and unpacked layers. A layer whose blob is needed stays
+// unpacked, too.
+func (u *usage) removeTraces(l *layout.Layout, family []member, gone map[digest.Digest]bool, removeLayer func(oci.DiffID) error) error {
 	for _, m := range family {
 		if err := removeCacheEntry(l, m.key); err != nil {
 			return err
 		}
-		for _, id := range m.Config.RootFS.DiffIDs {
-			if removeLayer == nil || u.diffs[id] {
+		for _, la := range m.Layers {
+			if removeLayer == nil || u.diffs[la.DiffID] || !gone[la.Descriptor.Digest] {
 				continue
 			}
-			u.diffs[id] = true // once is enough, for an image and its parent
-			if err := removeLayer(id); err != nil {
+			u.diffs[la.DiffID] = true // once is enough, for an image and its parent
+			if err := removeLayer(la.DiffID); err != nil {
 				return err
 			}
 		}

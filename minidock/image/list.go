@@ -190,5 +190,27 @@ func loadAll(l *layout.Layout, entries []layout.Entry) ([]*Image, error) {
 		})
 	}
 	wait.Wait()
-	return images, errors.Join(errs...)
+	return images, stillListed(l, entries, errs)
+}
+
+// stillListed joins the errors about those entries that are in the index now. The
+// others have been removed since it was read, and with them perhaps their blobs.
+func stillListed(l *layout.Layout, entries []layout.Entry, errs []error) error {
+	if errors.Join(errs...) == nil {
+		return nil
+	}
+	now, err := l.Entries()
+	if err != nil {
+		return err
+	}
+	listed := map[digest.Digest]bool{}
+	for _, e := range now {
+		listed[e.Digest] = true
+	}
+	for n, e := range entries {
+		if !listed[e.Digest] {
+			errs[n] = nil
+		}
+	}
+	return errors.Join(errs...)
 }

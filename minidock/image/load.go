@@ -131,14 +131,24 @@ func pick(x oci.Index, want oci.Platform) (oci.Descriptor, error) {
 
 // loadDigest is load for a manifest of which only the digest is known.
 func loadDigest(l *layout.Layout, d digest.Digest) (*Image, oci.Descriptor, error) {
+	_, desc, err := manifestByDigest(l, d)
+	if err != nil {
+		return nil, desc, err
+	}
+	i, err := load(l, desc)
+	return i, desc, err
+}
+
+// manifestByDigest is loadManifest likewise.
+func manifestByDigest(l *layout.Layout, d digest.Digest) (oci.Manifest, oci.Descriptor, error) {
 	b, err := l.Blobs().ReadBytes(d, maxManifest)
 	if err != nil {
-		return nil, oci.Descriptor{}, err
+		return oci.Manifest{}, oci.Descriptor{}, err
 	}
 	desc := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: d, Size: int64(len(b))}
 	if _, err := oci.ParseIndex(b); err == nil {
 		desc.MediaType = oci.MediaTypeIndex
 	}
-	i, err := load(l, desc)
-	return i, desc, err
+	m, err := loadManifest(l, desc)
+	return m, desc, err
 }

@@ -1,54 +1,47 @@
 package layer
 
 import (
+	"errors"
 	"io"
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/oci"
 )
 
-// chunk is how much is handed to the hash at once; a few are on their way.
+// chunk is how much goes to the writer below at once; see also ahead, which has a
+// few chunks on their way.
 const (
 	chunk  = 256 << 10
 	chunks = 4
 )
 
-// A hashing writer passes bytes on to w in large pieces and hashes them in a
-// goroutine of its own. SHA-256 is the slowest thing that happens to a layer
-// (about a second a gigabyte), so reading files and writing the archive go on
-// beside it.
+// A summer is a writer that hashes what is written to it, as a blob in the making
+// does. Sum returns the digest and the number of all bytes so far.
+type summer interface {
+	Sum() (digest.Digest, int64)
+}
+
+// A hashing writer passes bytes on to w in large pieces, and knows their digest
+// in the end. SHA-256 is the slowest thing that happens to a layer, so it is done
+// once: by w if it hashes anyway, else here, beside everything else.
 type hashing struct {
 	w    io.Writer
-	buf  []byte      // being filled
-	todo chan []byte // to the hash
-	free chan []byte // hashed, to be filled again
-	done chan digest.Digest
+	buf  []byte             // being filled
+	hash *digest.Background // nil when w hashes
 	size int64
 	err  error // the first error of w; nothing is written after it
 }
 
 func newHashing(w io.Writer) *hashing {
-	h := &hashing{
-		w:    w,
-		buf:  make([]byte, 0, chunk),
-		todo: make(chan []byte, chunks),
-		free: make(chan []byte, chunks),
-		done: make(chan digest.Digest, 1),
+	h := &hashing{w: w, buf: make([]byte, 0, chunk)}
+	if s, ok := w.(summer); ok {
+		// What was written before is in that digest, but not in ours.
+		if _, size := s.Sum(); size == 0 {
+			return h
+		}
 	}
-	for range chunks - 1 {
-		h.free <- make([]byte, 0, chunk)
-	}
-	go h.run()
+	h.hash = digest.NewBackground()
 	return h
-}
-
-func (h *hashing) run() {
-	hasher := digest.NewHasher()
-	for b := range h.todo {
-		hasher.Write(b)
-		h.free <- b[:0]
-	}
-	h.done <- hasher.Digest()
 }
 
 // Write copies p, so the caller may use it again at once.
@@ -67,20 +60,33 @@ func (h *hashing) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// flush gives the buffer to the hash and to w; both only read it.
 func (h *hashing) flush() {
-	b := h.buf
-	h.todo <- b
-	if h.err == nil {
-		_, h.err = h.w.Write(b)
-		h.size += int64(len(b))
+	if h.err != nil {
+		return
 	}
-	h.buf = <-h.free
+	if h.hash != nil {
+		h.hash.Write(h.buf)
+	}
+	_, h.err = h.w.Write(h.buf)
+	h.size += int64(len(h.buf))
+	h.buf = h.buf[:0]
 }
 
 // finish writes what is left and returns the digest. It ends the goroutine.
 func (h *hashing) finish() (oci.DiffID, error) {
 	h.flush()
-	close(h.todo)
-	return oci.DiffID(<-h.done), h.err
+	if h.hash != nil {
+		defer h.hash.Close()
+	}
+	if h.err != nil {
+		return "", h.err
+	}
+	if h.hash != nil {
+		return oci.DiffID(h.hash.Digest()), nil
+	}
+	d, size := h.w.(summer).Sum()
+	if size != h.size {
+		return "", errors.New("somebody else wrote to the same file")
+	}
+	return oci.DiffID(d), nil
 }

@@ -1,14 +1,16 @@
 package layout
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"minidock.dev/minidock/blob"
 	"minidock.dev/minidock/digest"
@@ -16,81 +18,73 @@ import (
 	"minidock.dev/minidock/oci"
 )
 
-// maxDocument is the most that a manifest or index may be long, in bytes; the
-// distribution specification obliges nobody to accept a longer one.
-const maxDocument = 4 << 20
+// DamagedError says that nobody knows any more what some manifests referred to.
+// They may need any blob that there is.
+type DamagedError struct {
+	// Documents are the manifests and indexes, each with what is wrong.
+	Documents map[digest.Digest]error
+	// Images are the entries of the index that lead to them: names, or the IDs
+	// of images that have none. Once they are removed all is well.
+	Images []string
+}
+
+func (e *DamagedError) Error() string {
+	var list []string
+	for _, d := range slices.Sorted(maps.Keys(e.Documents)) {
+		list = append(list, fmt.Sprintf("manifest %s is damaged (%v)", d, e.Documents[d]))
+	}
+	text := strings.Join(list, ", ") + ": it may need any blob, so none is deleted"
+	if len(e.Images) > 0 {
+		text += " before this is removed: " + strings.Join(e.Images, ", ")
+	}
+	return text
+}
 
 // Reachable is the mark of mark-and-sweep: all blobs that can be reached from
-// the index and from the further manifests in keep.
+// the index and from the further manifests in keep. If there are damaged ones the
+// error is a *DamagedError, and what could be reached is returned beside it.
 func (l *Layout) Reachable(keep []digest.Digest) (map[digest.Digest]bool, error) {
-	entries, err := l.Entries()
+	found, _, err := l.reach(keep)
+	return found, err
+}
+
+func (l *Layout) reach(keep []digest.Digest) (map[digest.Digest]bool, *walk, error) {
+	x, err := l.Index()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	from := slices.Clone(keep)
-	for _, e := range entries {
-		from = append(from, e.Digest)
-	}
-	return l.Follow(from)
+	w := l.newWalk()
+	found := w.from(append(x.digests(), keep...))
+	return found, w, w.damage(x)
 }
 
 // Follow returns all blobs that can be reached from some manifests or indexes,
 // and those themselves: from a manifest its config, its layers, and the manifest
 // of its parent; from an index its manifests. Blobs that are referred to but not
-// there are among them. Damaged documents make an error, beside what was found.
+// there are among them. Errors are those of Reachable.
 func (l *Layout) Follow(from []digest.Digest) (map[digest.Digest]bool, error) {
-	todo := slices.Clone(from)
-	found := map[digest.Digest]bool{}
-	var damage []error
-	for len(todo) > 0 {
-		d := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if d.Validate() != nil || found[d] {
-			continue // nothing was said there, or it has been seen
-		}
-		found[d] = true
-		links, blobs, err := l.follow(d)
-		if err != nil {
-			damage = append(damage, fmt.Errorf("follow references: %w", err))
-		}
-		todo = append(todo, links...)
-		for _, b := range blobs {
-			found[b] = true
-		}
-	}
-	return found, errors.Join(damage...)
+	w := l.newWalk()
+	found := w.from(from)
+	return found, w.damage(&Index{})
 }
 
-// follow returns what a manifest or index refers to: documents that refer to
-// more, and plain blobs. What is not there, or is too long to be a document,
-// refers to nothing.
-func (l *Layout) follow(d digest.Digest) (links, blobs []digest.Digest, err error) {
-	size, err := l.blobs.Size(d)
-	if errors.Is(err, blob.ErrNotFound) || err == nil && size > maxDocument {
-		return nil, nil, nil
+// damage returns the error about the damaged documents that were met, with the
+// entries that lead to them.
+func (w *walk) damage(x *Index) error {
+	if len(w.damaged) == 0 {
+		return nil
 	}
-	b, err := l.blobs.ReadBytes(d, maxDocument)
-	if err != nil {
-		return nil, nil, err
+	e := &DamagedError{Documents: w.damaged}
+	for entry := range x.Each() {
+		reached := w.from([]digest.Digest{entry.Digest})
+		for d := range e.Documents {
+			if reached[d] {
+				e.Images = append(e.Images, cmp.Or(entry.Name, entry.Annotations[oci.ConfigAnnotation], entry.Digest.String()))
+				break
+			}
+		}
 	}
-	var doc struct {
-		Manifests   []oci.Descriptor
-		Subject     oci.Descriptor
-		Config      oci.Descriptor
-		Layers      []oci.Descriptor
-		Annotations map[string]string
-	}
-	// No checks here: to keep too much does no harm.
-	_ = json.Unmarshal(b, &doc)
-	links = []digest.Digest{digest.Digest(doc.Annotations[oci.ParentAnnotation]), doc.Subject.Digest}
-	for _, m := range doc.Manifests {
-		links = append(links, m.Digest)
-	}
-	blobs = []digest.Digest{doc.Config.Digest}
-	for _, layer := range doc.Layers {
-		blobs = append(blobs, layer.Digest)
-	}
-	return links, blobs, nil
+	return e
 }
 
 // GC is mark-and-sweep: it deletes every blob that is not Reachable, and returns
@@ -115,7 +109,7 @@ func (l *Layout) GC(ctx context.Context, keep []digest.Digest) (removed []digest
 // to itself. remove is given the path of each entry.
 func (l *Layout) ClearTemp(ctx context.Context, remove func(path string) error) error {
 	explain.Step(ctx, "empty %s", l.TempDir())
-	unlock, err := l.lockIndex()
+	unlock, err := l.lockIndex(ctx)
 	if err != nil {
 		return fmt.Errorf("clear temporary files: %w", err)
 	}
@@ -139,15 +133,18 @@ func (l *Layout) Collect(ctx context.Context, candidates, keep []digest.Digest) 
 	ctx = explain.Step(ctx, "delete blobs that no image refers to")
 	// The index must not change meanwhile: an image could get a name between
 	// the mark and the sweep.
-	unlock, err := l.lockIndex()
+	unlock, err := l.lockIndex(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("collect garbage: %w", err)
 	}
 	defer unlock()
-	marked, err := l.Reachable(keep)
+	marked, w, err := l.reach(keep)
 	if err != nil {
 		// A damaged manifest refers to who knows what: better delete nothing.
 		return nil, 0, fmt.Errorf("collect garbage: %w", err)
+	}
+	if w.learnt {
+		l.writeReferences(ctx, w.used)
 	}
 	for _, d := range candidates {
 		if marked[d] {

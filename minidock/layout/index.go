@@ -1,122 +1,228 @@
 package layout
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"iter"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/oci"
 )
 
-// index is index.json in memory, to be changed. Other tools write to it too, so
-// it keeps the text of whatever is not changed: fields that we do not know at the
-// top and in entries, and whole entries that we cannot make sense of.
-type index struct {
-	fields  map[string]json.RawMessage // all but "manifests"
-	entries []entry
+// Index is index.json as it was at one moment. It stays the text that it is: an
+// entry is decoded when somebody looks at it, and written back as it was unless it
+// is changed. So other tools find what they have written, also what we do not
+// understand, and the work does not grow with the images that nobody asked about.
+type Index struct {
+	fields  [][]byte // the "key": value pairs but for the list of manifests,
+	place   int      // which stands before this one
+	entries [][]byte
 }
 
-// entry is one element of "manifests".
-type entry struct {
-	raw  json.RawMessage // as it stands in the file
-	desc oci.Descriptor  // what we understand of it; no Digest if nothing
-}
+// emptyIndex is the index of a new store.
+const emptyIndex = `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeIndex + `","manifests":[]}`
 
-// name returns the image's name, "" for a dangling image.
-func (e entry) name() string { return e.desc.Annotations[oci.AnnotationRefName] }
-
-// readIndex reads index.json for changing it. (Entries only reads, and is three
-// times as fast.)
-func (l *Layout) readIndex() (*index, error) {
-	b, err := os.ReadFile(l.indexFile())
+// Index reads index.json. No lock is needed: it is replaced as a whole.
+func (l *Layout) Index() (*Index, error) {
+	x, err := l.index.read(l.indexFile(), func(b []byte) (*Index, error) {
+		x, err := parseIndex(b)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", l.indexFile(), err)
+		}
+		return x, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read index: %w", err)
-	}
-	x, err := parseIndex(b)
-	if err != nil {
-		return nil, fmt.Errorf("read index %s: %w", l.indexFile(), err)
 	}
 	return x, nil
 }
 
 func (l *Layout) indexFile() string { return filepath.Join(l.root, oci.IndexFile) }
 
-func parseIndex(b []byte) (*index, error) {
-	x := &index{}
-	if err := json.Unmarshal(b, &x.fields); err != nil {
-		return nil, err
+// parseIndex finds the entries. What could be read as two different indexes is
+// refused: a second list, or one whose name some readers take for "manifests".
+func parseIndex(b []byte) (*Index, error) {
+	if !json.Valid(b) {
+		return nil, json.Unmarshal(b, new(json.RawMessage)) // says where
 	}
-	var raws []json.RawMessage // null, as umoci writes an empty list, is fine
-	if list, ok := x.fields["manifests"]; ok {
-		if err := json.Unmarshal(list, &raws); err != nil {
-			return nil, err
+	if b = bytes.TrimSpace(b); b[0] != '{' {
+		return nil, errors.New("not a JSON object")
+	}
+	x := &Index{}
+	lists := 0
+	for _, pair := range cut(b) {
+		key, value := keyOf(pair)
+		if !strings.EqualFold(key, "manifests") {
+			x.fields = append(x.fields, pair)
+			continue
 		}
-	}
-	delete(x.fields, "manifests")
-	for _, raw := range raws {
-		x.entries = append(x.entries, parseEntry(raw))
+		if lists++; key != "manifests" || lists > 1 {
+			return nil, errors.New("two lists of manifests, or one by another name")
+		}
+		if value[0] != '[' && string(value) != "null" { // umoci's empty list
+			return nil, errors.New("manifests is not a list")
+		}
+		x.place = len(x.fields)
+		x.entries = cut(value)
 	}
 	return x, nil
 }
 
-func parseEntry(raw json.RawMessage) entry {
-	e := entry{raw: raw}
+// Entry is one line of the index.
+type Entry struct {
+	// Name is the familiar name with its tag, "" for a dangling image.
+	Name string
+	// Descriptor points at a manifest, or at an index of manifests for
+	// several platforms. Its annotations include those that make the name.
+	oci.Descriptor
+}
+
+// parseEntry returns what we understand of an entry; no Digest if nothing.
+func parseEntry(raw []byte) Entry {
+	var d oci.Descriptor
 	// A field of the wrong type is an error, but the others are decoded. The
 	// digest is enough to keep the blobs of an entry that is strange otherwise.
-	_ = json.Unmarshal(raw, &e.desc)
-	if e.desc.Digest.Validate() != nil {
-		e.desc = oci.Descriptor{}
+	_ = json.Unmarshal(raw, &d)
+	if d.Digest.Validate() != nil {
+		return Entry{}
 	}
-	return e
+	return Entry{Name: d.Annotations[oci.AnnotationRefName], Descriptor: d}
 }
 
-// parseDescriptors decodes what we understand of an index, in one go. Like
-// parseEntry it takes no offence at fields of the wrong type within an entry.
-func parseDescriptors(b []byte) ([]oci.Descriptor, error) {
-	var doc struct {
-		Manifests []oci.Descriptor `json:"manifests"`
+// All returns the entries in their order; a manifest with two names comes twice.
+// Entries of other tools that have no digest we know are left out.
+func (x *Index) All() []Entry { return x.Select(func([]byte) bool { return true }) }
+
+// Each gives the entries one by one, for those who may need only a few.
+func (x *Index) Each() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for _, raw := range x.entries {
+			if e := parseEntry(raw); e.Digest != "" && !yield(e) {
+				return
+			}
+		}
 	}
-	err := json.Unmarshal(b, &doc)
-	var syntax *json.SyntaxError
-	if err == nil || errors.As(err, &syntax) {
-		return doc.Manifests, err
-	}
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) && !strings.HasPrefix(wrong.Field, "manifests.") {
-		return nil, err // not an index at all
-	}
-	return doc.Manifests, nil
 }
 
-// newEntry makes an entry for d, as it will stand in the file.
-func newEntry(d oci.Descriptor) (entry, error) {
+// digests returns the manifests of all entries.
+func (x *Index) digests() (list []digest.Digest) {
+	for _, raw := range x.entries {
+		var d struct{ Digest digest.Digest }
+		_ = json.Unmarshal(raw, &d)
+		list = append(list, d.Digest)
+	}
+	return list
+}
+
+// Mentioning returns the entries that have s somewhere in their text. It may
+// return others besides, so the caller looks at what he gets.
+func (x *Index) Mentioning(s string) []Entry {
+	return x.Select(func(text []byte) bool { return bytes.Contains(text, []byte(s)) })
+}
+
+// Select returns the entries whose text the caller may want. Those in whose text
+// a character is escaped are returned in any case: "\u0061" is an a.
+func (x *Index) Select(may func(text []byte) bool) []Entry {
+	var list []Entry
+	for _, e := range decode(x.where(may), x.entries) {
+		if e.Digest != "" {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// where returns the positions of the entries that Select has to decode.
+func (x *Index) where(may func(text []byte) bool) (at []int) {
+	for i, raw := range x.entries {
+		if may(raw) || bytes.IndexByte(raw, '\\') >= 0 {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// decode parses the entries at some positions, many of them on all processors.
+func decode(at []int, raws [][]byte) []Entry {
+	list := make([]Entry, len(at))
+	var wait sync.WaitGroup
+	share := max(100, (len(at)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	for from := 0; from < len(at); from += share {
+		wait.Go(func() {
+			for n := from; n < min(from+share, len(at)); n++ {
+				list[n] = parseEntry(raws[at[n]])
+			}
+		})
+	}
+	wait.Wait()
+	return list
+}
+
+// positions returns where the entries of a manifest are.
+func (x *Index) positions(manifest digest.Digest) []int {
+	return x.positionsOf(string(manifest), func(e Entry) bool { return e.Digest == manifest })
+}
+
+// withName returns where the entry with the name is; more than one if other tools
+// have given it twice.
+func (x *Index) withName(name string) []int {
+	if name == "" {
+		return nil
+	}
+	return x.positionsOf(name, func(e Entry) bool { return e.Name == name && e.Digest != "" })
+}
+
+func (x *Index) positionsOf(text string, is func(Entry) bool) (at []int) {
+	for _, i := range x.where(func(raw []byte) bool { return bytes.Contains(raw, []byte(text)) }) {
+		if is(parseEntry(x.entries[i])) {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// remove drops the entries at some positions.
+func (x *Index) remove(at ...int) {
+	for n := len(at) - 1; n >= 0; n-- {
+		x.entries = slices.Delete(x.entries, at[n], at[n]+1)
+	}
+}
+
+func (x *Index) append(d oci.Descriptor) error {
 	raw, err := oci.Marshal(d)
-	return entry{raw: raw, desc: d}, err
+	if err == nil {
+		x.entries = append(x.entries, raw)
+	}
+	return err
 }
 
-// rename returns e with other names, all of its other fields as they were. Both
-// names empty make it nameless.
-func (e entry) rename(name, full string) (entry, error) {
+// unname takes the name from the entry at a position; all else in it stays.
+func (x *Index) unname(at int) error {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(e.raw, &fields); err != nil {
-		return e, err
+	if err := json.Unmarshal(x.entries[at], &fields); err != nil {
+		return err
 	}
-	e.desc.Annotations = named(e.desc.Annotations, name, full)
 	delete(fields, "annotations")
-	if len(e.desc.Annotations) > 0 {
-		raw, err := oci.Marshal(e.desc.Annotations)
+	if m := named(parseEntry(x.entries[at]).Annotations, "", ""); len(m) > 0 {
+		raw, err := oci.Marshal(m)
 		if err != nil {
-			return e, err
+			return err
 		}
 		fields["annotations"] = raw
 	}
-	var err error
-	e.raw, err = oci.Marshal(fields)
-	return e, err
+	raw, err := oci.Marshal(fields)
+	if err == nil {
+		x.entries[at] = raw
+	}
+	return err
 }
 
 // named returns a copy of annotations in which the two names of an image are
@@ -138,51 +244,30 @@ func named(annotations map[string]string, name, full string) map[string]string {
 	return m
 }
 
-// has reports whether any entry other than the one at position skip is for the
-// manifest d.
-func (x *index) has(d digest.Digest, skip int) bool {
-	for i, e := range x.entries {
-		if i != skip && e.desc.Digest == d {
-			return true
-		}
-	}
-	return false
-}
-
 // update changes index.json: change returns false if nothing is to be written.
-func (l *Layout) update(change func(*index) (bool, error)) error {
-	unlock, err := l.lockIndex()
+func (l *Layout) update(ctx context.Context, change func(*Index) (bool, error)) error {
+	unlock, err := l.lockIndex(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	x, err := l.readIndex()
+	old, err := l.Index()
 	if err != nil {
 		return err
 	}
+	x := &Index{fields: old.fields, place: old.place, entries: slices.Clone(old.entries)}
 	if changed, err := change(x); err != nil || !changed {
 		return err
 	}
-	return l.writeIndex(x)
-}
-
-// writeIndex replaces index.json. The caller holds the index lock.
-func (l *Layout) writeIndex(x *index) error {
-	raws := make([]json.RawMessage, len(x.entries))
-	for i, e := range x.entries {
-		raws[i] = e.raw
-	}
-	fields := map[string]any{"schemaVersion": 2, "mediaType": oci.MediaTypeIndex}
-	for name, raw := range x.fields {
-		fields[name] = raw
-	}
-	fields["manifests"] = raws
-	b, err := oci.Marshal(fields)
-	if err != nil {
-		return err
-	}
-	if err := l.WriteFile(oci.IndexFile, b); err != nil {
+	if err := l.WriteFile(oci.IndexFile, x.text()); err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
 	return nil
+}
+
+// text is what index.json holds.
+func (x *Index) text() []byte {
+	list := append([]byte(`"manifests":[`), bytes.Join(x.entries, []byte(","))...)
+	fields := slices.Insert(slices.Clone(x.fields), x.place, append(list, ']'))
+	return slices.Concat([]byte("{"), bytes.Join(fields, []byte(",")), []byte("}"))
 }

@@ -34,6 +34,9 @@ var ErrNotFound = errors.New("name not found")
 type Layout struct {
 	root  string
 	blobs *blob.Store
+
+	index      parsed[*Index]     // as it was a moment ago; see parsed
+	references parsed[references] // likewise
 }
 
 // Open returns the store at root, making what is missing of it. A directory
@@ -89,7 +92,7 @@ func (l *Layout) create(ctx context.Context) error {
 		}
 	}
 	// The other process may have tagged its first image by now.
-	unlock, err := l.lockIndex()
+	unlock, err := l.lockIndex(ctx)
 	if err != nil {
 		return err
 	}
@@ -127,13 +130,22 @@ func (l *Layout) createIndex() error {
 	if _, err := os.Stat(filepath.Join(l.root, oci.IndexFile)); err == nil {
 		return nil
 	}
-	return l.writeIndex(&index{})
+	return l.WriteFile(oci.IndexFile, []byte(emptyIndex))
 }
 
 // WriteFile makes or replaces a file of the store, "index.json" or "cache/<key>":
 // readers see the old content or the new, and so do they after a power cut. The
 // caller holds the lock of the store, shared, or that of the index; see ClearTemp.
 func (l *Layout) WriteFile(name string, b []byte) error {
+	if err := l.replace(name, b, (*os.File).Sync); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(filepath.Join(l.root, name)))
+}
+
+// replace is WriteFile, but for the flushing to disk of the new file, which is
+// flush's to do if it is not nil.
+func (l *Layout) replace(name string, b []byte, flush func(*os.File) error) error {
 	file := filepath.Join(l.root, name)
 	for _, dir := range []string{l.TempDir(), filepath.Dir(file)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -150,14 +162,13 @@ func (l *Layout) WriteFile(name string, b []byte) error {
 	if _, err := f.Write(b); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		return err
+	if flush != nil {
+		if err := flush(f); err != nil {
+			return err
+		}
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(file))
+	return os.Rename(f.Name(), file)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -86,7 +87,7 @@ func TestOpen(t *testing.T) {
 	l := open(t)
 	for name, want := range map[string]string{
 		"oci-layout": `{"imageLayoutVersion":"1.0.0"}`,
-		"index.json": `{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}`,
+		"index.json": `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`,
 	} {
 		if b, err := os.ReadFile(filepath.Join(l.Root(), name)); string(b) != want || err != nil {
 			t.Errorf("%s is %s, %v", name, b, err)
@@ -258,8 +259,10 @@ func TestUntagAddRemove(t *testing.T) {
 	check("add", l.Add(t.Context(), b), A, B)
 	tag(t, l, "b:1", b)
 	tag(t, l, "b:2", b)
-	check("remove with all names", l.Remove(t.Context(), b.Digest), A)
-	check("remove what is not there", l.Remove(t.Context(), b.Digest), A)
+	check("remove but for the name that is new", l.Remove(t.Context(), b.Digest, []string{"b:1"}), A, "b:2 "+B)
+	tag(t, l, "b:1", b)
+	check("remove with all names", l.Remove(t.Context(), b.Digest, []string{"b:1", "b:2"}), A)
+	check("remove what is not there", l.Remove(t.Context(), b.Digest, []string{"b:1", "b:2"}), A)
 	if err := l.Untag(t.Context(), "a:1"); !errors.Is(err, layout.ErrNotFound) {
 		t.Errorf("untag twice: %v", err)
 	}
@@ -328,7 +331,7 @@ func TestDamagedIndex(t *testing.T) {
 		if _, err := l.Entries(); err == nil {
 			t.Errorf("Entries accepts the index %q", content)
 		}
-		if err := l.Remove(t.Context(), digest.FromBytes(nil)); err == nil {
+		if err := l.Remove(t.Context(), digest.FromBytes(nil), nil); err == nil {
 			t.Errorf("Remove accepts the index %q", content)
 		}
 	}
@@ -403,4 +406,56 @@ func TestLock(t *testing.T) {
 	}()
 	release()
 	<-locked
+}
+
+// Whoever waits for a lock can still be interrupted.
+func TestLockInterrupted(t *testing.T) {
+	l := open(t)
+	release, ok, err := l.TryLockExclusive(t.Context())
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	defer release()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, err := l.Lock(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Lock: %v", err)
+	}
+}
+
+// Two tools must not see two indexes in one file.
+func TestAmbiguousIndex(t *testing.T) {
+	for _, content := range []string{`{"manifests":[],"manifests":[]}`, `{"manifests":[],"Manifests":[]}`, `{"MANIFESTS":[]}`, `{"manifests":[],"manifest\u0073":[]}`} {
+		l := open(t)
+		if err := os.WriteFile(filepath.Join(l.Root(), "index.json"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Entries(); err == nil || !strings.Contains(err.Error(), "two lists of manifests") {
+			t.Errorf("%s: %v", content, err)
+		}
+	}
+}
+
+// An entry in which a character is escaped is found by its name all the same, and
+// the white space of other tools stays.
+func TestEscapedName(t *testing.T) {
+	l := open(t)
+	a := manifest(t, l, "a", "")
+	index := fmt.Sprintf("{\n \"manifests\" : [ {\"mediaType\": %q, \"digest\": %q, \"size\": %d, \"annotations\": {\"org.opencontainers.image.ref.name\": \"\\u0061:1\"} } ] , \"x\" : [ \"]}\\\\\" ] }\n",
+		a.MediaType, a.Digest, a.Size)
+	if err := os.WriteFile(filepath.Join(l.Root(), "index.json"), []byte(index), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := l.Resolve("a:1"); err != nil || d.Digest != a.Digest {
+		t.Errorf("Resolve: %v, %v", d, err)
+	}
+	tag(t, l, "b:1", a)
+	wantLines(t, l, "a:1 "+a.Digest.Short(), "b:1 "+a.Digest.Short())
+	if b, _ := os.ReadFile(filepath.Join(l.Root(), "index.json")); !strings.Contains(string(b), `"x" : [ "]}\\" ]`) {
+		t.Errorf("index is %s", b)
+	}
+	if err := l.Untag(t.Context(), "a:1"); err != nil {
+		t.Fatal(err)
+	}
+	wantLines(t, l, "b:1 "+a.Digest.Short())
 }

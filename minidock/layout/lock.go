@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"minidock.dev/minidock/explain"
 )
 
 // lockMode is how a file is locked.
@@ -13,45 +15,83 @@ type lockMode int
 const (
 	shared       lockMode = iota // with others that share; wait for the exclusive one
 	exclusive                    // alone; wait for everybody
-	tryExclusive                 // alone, or not at all
+	tryShared                    // now, or not at all
+	tryExclusive                 // alone and now, or not at all
 )
 
 // Lock takes the shared lock of the store, for as long as blobs are being added
 // that the index does not refer to yet. It waits while somebody deletes. Where
 // both locks are needed this one comes first, then the index's.
 func (l *Layout) Lock(ctx context.Context) (release func(), err error) {
-	release, _, err = l.lockFile(storeLockFile, shared)
-	return release, err
+	return l.await(ctx, storeLockFile, tryShared, shared)
 }
 
 // TryLockExclusive takes the store for deleting blobs. ok is false, without an
 // error, when somebody is adding to it.
 func (l *Layout) TryLockExclusive(ctx context.Context) (release func(), ok bool, err error) {
-	return l.lockFile(storeLockFile, tryExclusive)
+	f, err := l.openLock(storeLockFile)
+	if err != nil {
+		return nil, false, err
+	}
+	ok, err = lock(f, tryExclusive)
+	if !ok && err == nil {
+		f.Close()
+		return func() {}, false, nil
+	}
+	release, err = held(f, err)
+	return release, err == nil, err
 }
 
 // lockIndex takes the lock for reading, changing and writing index.json. It is
 // held for that moment only.
-func (l *Layout) lockIndex() (release func(), err error) {
-	release, _, err = l.lockFile(indexLockFile, exclusive)
-	return release, err
+func (l *Layout) lockIndex(ctx context.Context) (release func(), err error) {
+	return l.await(ctx, indexLockFile, tryExclusive, exclusive)
 }
 
-// lockFile locks a file of the store, making it when needed. The file stays for
+// await locks a file of the store, and waits for that if it must, until ctx ends.
+// A thread that waits in flock(2) cannot be called back. It is left waiting, and
+// lets go at once of what it gets in the end.
+func (l *Layout) await(ctx context.Context, name string, try, wait lockMode) (release func(), err error) {
+	f, err := l.openLock(name)
+	if err != nil {
+		return nil, err
+	}
+	if ok, err := lock(f, try); ok || err != nil {
+		return held(f, err)
+	}
+	explain.Step(ctx, "wait for %s, which another process holds", f.Name())
+	done := make(chan error, 1)
+	go func() {
+		_, err := lock(f, wait)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return held(f, err)
+	case <-ctx.Done():
+		go func() {
+			<-done
+			f.Close()
+		}()
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), context.Cause(ctx))
+	}
+}
+
+// openLock opens a file to be locked, making it when needed. The file stays for
 // ever: were it removed, the next process would lock another file of that name.
-func (l *Layout) lockFile(name string, mode lockMode) (release func(), ok bool, err error) {
+func (l *Layout) openLock(name string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(l.root, name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, false, fmt.Errorf("lock store: %w", err)
+		return nil, fmt.Errorf("lock store: %w", err)
 	}
-	ok, err = lock(f, mode)
+	return f, nil
+}
+
+// held returns what drops the lock: to close the file does.
+func held(f *os.File, err error) (release func(), _ error) {
 	if err != nil {
 		f.Close()
-		return nil, false, fmt.Errorf("lock %s: %w", f.Name(), err)
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
-	if !ok {
-		f.Close()
-		return func() {}, false, nil
-	}
-	return func() { f.Close() }, true, nil // closing the file drops the lock
+	return func() { f.Close() }, nil
 }

@@ -14,6 +14,7 @@ func lock(f *os.File, mode lockMode) (ok bool, err error) {
 	how := map[lockMode]int{
 		shared:       unix.LOCK_SH,
 		exclusive:    unix.LOCK_EX,
+		tryShared:    unix.LOCK_SH | unix.LOCK_NB,
 		tryExclusive: unix.LOCK_EX | unix.LOCK_NB,
 	}[mode]
 	for {

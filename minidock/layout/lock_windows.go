@@ -12,6 +12,7 @@ func lock(f *os.File, mode lockMode) (ok bool, err error) {
 	flags := map[lockMode]uint32{
 		shared:       0,
 		exclusive:    windows.LOCKFILE_EXCLUSIVE_LOCK,
+		tryShared:    windows.LOCKFILE_FAIL_IMMEDIATELY,
 		tryExclusive: windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY,
 	}[mode]
 	err = windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, &windows.Overlapped{})

@@ -3,7 +3,6 @@ package layout
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 
 	"minidock.dev/minidock/digest"
@@ -11,43 +10,23 @@ import (
 	"minidock.dev/minidock/oci"
 )
 
-// Entry is one line of the index.
-type Entry struct {
-	// Name is the familiar name with its tag, "" for a dangling image.
-	Name string
-	// Descriptor points at a manifest, or at an index of manifests for
-	// several platforms. Its annotations include those that make the name.
-	oci.Descriptor
-}
-
-// Entries returns the index in its order; a manifest with two names comes twice.
-// Entries of other tools that have no digest we know are left out.
+// Entries returns all entries of the index, as Index.All does.
 func (l *Layout) Entries() ([]Entry, error) {
-	b, err := os.ReadFile(l.indexFile())
+	x, err := l.Index()
 	if err != nil {
-		return nil, fmt.Errorf("read index: %w", err)
+		return nil, err
 	}
-	descriptors, err := parseDescriptors(b)
-	if err != nil {
-		return nil, fmt.Errorf("read index %s: %w", l.indexFile(), err)
-	}
-	list := make([]Entry, 0, len(descriptors))
-	for _, d := range descriptors {
-		if d.Digest.Validate() == nil {
-			list = append(list, Entry{Name: d.Annotations[oci.AnnotationRefName], Descriptor: d})
-		}
-	}
-	return list, nil
+	return x.All(), nil
 }
 
 // Resolve returns the descriptor that has the name. The name must be written as
 // Tag got it. The error is ErrNotFound.
 func (l *Layout) Resolve(name string) (oci.Descriptor, error) {
-	entries, err := l.Entries()
+	x, err := l.Index()
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
-	for _, e := range entries {
+	for _, e := range x.Mentioning(name) {
 		if e.Name == name && name != "" {
 			return e.Descriptor, nil
 		}
@@ -63,7 +42,7 @@ func (l *Layout) Resolve(name string) (oci.Descriptor, error) {
 func (l *Layout) Tag(ctx context.Context, name, full string, d oci.Descriptor) error {
 	explain.Step(ctx, "give manifest %s the name %s", d.Digest.Short(), name)
 	d.Annotations = named(d.Annotations, name, full)
-	err := l.update(func(x *index) (bool, error) {
+	err := l.update(ctx, func(x *Index) (bool, error) {
 		if err := l.check(d); err != nil {
 			return false, err
 		}
@@ -79,7 +58,7 @@ func (l *Layout) Tag(ctx context.Context, name, full string, d oci.Descriptor) e
 // its last name. The error is ErrNotFound if there is no such name.
 func (l *Layout) Untag(ctx context.Context, name string) error {
 	explain.Step(ctx, "take away the name %s", name)
-	err := l.update(func(x *index) (bool, error) {
+	err := l.update(ctx, func(x *Index) (bool, error) {
 		found, err := x.untag(name)
 		if err == nil && !found {
 			err = ErrNotFound
@@ -96,7 +75,7 @@ func (l *Layout) Untag(ctx context.Context, name string) error {
 // kept. If it is in there already, with or without a name, nothing happens.
 func (l *Layout) Add(ctx context.Context, d oci.Descriptor) error {
 	explain.Step(ctx, "list manifest %s without a name", d.Digest.Short())
-	err := l.update(func(x *index) (bool, error) {
+	err := l.update(ctx, func(x *Index) (bool, error) {
 		if err := l.check(d); err != nil {
 			return false, err
 		}
@@ -108,14 +87,18 @@ func (l *Layout) Add(ctx context.Context, d oci.Descriptor) error {
 	return nil
 }
 
-// Remove drops every entry of the manifest, with all of its names. Its blobs
-// stay until somebody collects them. It is no error if there is none.
-func (l *Layout) Remove(ctx context.Context, manifest digest.Digest) error {
+// Remove drops the entries of the manifest that have one of the names or none. The
+// names are those that the caller has seen: one that somebody has given to the
+// image since then stays, and with it the image. The blobs stay until somebody
+// collects them. It is no error if there is no entry.
+func (l *Layout) Remove(ctx context.Context, manifest digest.Digest, names []string) error {
 	explain.Step(ctx, "strike manifest %s from the index", manifest.Short())
-	err := l.update(func(x *index) (bool, error) {
-		n := len(x.entries)
-		x.entries = slices.DeleteFunc(x.entries, func(e entry) bool { return e.desc.Digest == manifest })
-		return len(x.entries) < n, nil
+	err := l.update(ctx, func(x *Index) (bool, error) {
+		at := x.positionsOf(string(manifest), func(e Entry) bool {
+			return e.Digest == manifest && (e.Name == "" || slices.Contains(names, e.Name))
+		})
+		x.remove(at...)
+		return len(at) > 0, nil
 	})
 	if err != nil {
 		return fmt.Errorf("remove image %s: %w", manifest, err)
@@ -138,48 +121,37 @@ func (l *Layout) check(d oci.Descriptor) error {
 
 // tag gives the name in d's annotations to d. It reuses a nameless entry of the
 // same manifest, which is dangling no more.
-func (x *index) tag(name string, d oci.Descriptor) (bool, error) {
-	for _, e := range x.entries {
-		if e.name() == name && e.desc.Digest == d.Digest {
+func (x *Index) tag(name string, d oci.Descriptor) (bool, error) {
+	for _, i := range x.withName(name) {
+		if parseEntry(x.entries[i]).Digest == d.Digest {
 			return false, nil
 		}
 	}
 	if _, err := x.untag(name); err != nil {
 		return false, err
 	}
-	e, err := newEntry(d)
-	if err != nil {
-		return false, err
-	}
-	nameless := func(e entry) bool { return e.desc.Digest == d.Digest && e.name() == "" }
-	x.entries = append(slices.DeleteFunc(x.entries, nameless), e)
-	return true, nil
+	x.remove(x.positionsOf(string(d.Digest), func(e Entry) bool { return e.Digest == d.Digest && e.Name == "" })...)
+	return true, x.append(d)
 }
 
 // untag takes the name from the entry that has it, and drops the entry if the
 // manifest is in the index under another name.
-func (x *index) untag(name string) (found bool, err error) {
-	i := slices.IndexFunc(x.entries, func(e entry) bool { return e.name() == name && e.desc.Digest != "" })
-	if i < 0 || name == "" {
+func (x *Index) untag(name string) (found bool, err error) {
+	at := x.withName(name)
+	if len(at) == 0 {
 		return false, nil
 	}
-	if x.has(x.entries[i].desc.Digest, i) {
-		x.entries = slices.Delete(x.entries, i, i+1)
+	if len(x.positions(parseEntry(x.entries[at[0]]).Digest)) > 1 {
+		x.remove(at[0])
 		return true, nil
 	}
-	x.entries[i], err = x.entries[i].rename("", "")
-	return true, err
+	return true, x.unname(at[0])
 }
 
-func (x *index) add(d oci.Descriptor) (bool, error) {
-	if x.has(d.Digest, -1) {
+func (x *Index) add(d oci.Descriptor) (bool, error) {
+	if len(x.positions(d.Digest)) > 0 {
 		return false, nil
 	}
 	d.Annotations = named(d.Annotations, "", "")
-	e, err := newEntry(d)
-	if err != nil {
-		return false, err
-	}
-	x.entries = append(x.entries, e)
-	return true, nil
+	return true, x.append(d)
 }

@@ -41,6 +41,9 @@ func (s *Store) Prepare(ctx context.Context, dir string) error {
 // on top, at dir/merged. With init, the layer that Init made lies directly under
 // upper. All layers must have been unpacked.
 func (s *Store) Mount(ctx context.Context, dir string, layers []oci.DiffID, init bool) error {
+	if name := s.missing(layers, init); name != "" {
+		return fmt.Errorf("mount snapshot %s: layer %s is not unpacked", dir, name)
+	}
 	lower, err := s.Lower(layers, init)
 	if err != nil {
 		return fmt.Errorf("mount snapshot %s: %w", dir, err)
@@ -107,7 +110,7 @@ func (s *Store) Commit(ctx context.Context, dir string, w *layer.Writer, clamp *
 
 // adopt moves an upper directory into layers/.
 func (s *Store) adopt(ctx context.Context, upper string, id oci.DiffID) error {
-	unlock, err := s.lock(id.Hex())
+	unlock, err := s.lock(ctx, id.Hex())
 	if err != nil {
 		return err
 	}
@@ -116,7 +119,7 @@ func (s *Store) adopt(ctx context.Context, upper string, id oci.DiffID) error {
 		return nil
 	}
 	explain.Step(ctx, "rename %s to %s", upper, s.Path(id))
-	return s.publish(upper, id.Hex())
+	return s.publish(upper, id.Hex(), func() error { return nil })
 }
 
 // Remove deletes a snapshot; what is missing of it is no error. It fails while

@@ -54,34 +54,68 @@ func (s *Store) Path(id oci.DiffID) string { return s.layer(id.Hex()) }
 
 func (s *Store) layer(name string) string { return filepath.Join(s.root, "layers", name) }
 
-// Has reports whether the layer is unpacked.
-func (s *Store) Has(id oci.DiffID) bool { return s.exists(id.Hex()) }
+// Has reports whether the layer is unpacked. One that may have suffered in a power
+// cut counts as not unpacked.
+func (s *Store) Has(id oci.DiffID) bool { return s.believed(id.Hex()) }
 
-func (s *Store) exists(name string) bool {
-	_, err := os.Lstat(s.layer(name))
-	return err == nil
+// Ready reports whether Mount finds all that it needs, the layer that Init makes too.
+func (s *Store) Ready(layers []oci.DiffID) bool { return s.missing(layers, true) == "" }
+
+// missing returns the name of a layer that is not unpacked.
+func (s *Store) missing(layers []oci.DiffID, init bool) string {
+	for _, id := range layers {
+		if !s.Has(id) {
+			return id.String()
+		}
+	}
+	if init && !s.believed(initName) {
+		return initName
+	}
+	return ""
+}
+
+// Layers lists the layers that are unpacked.
+func (s *Store) Layers() ([]oci.DiffID, error) {
+	all, err := s.dirs()
+	if err != nil {
+		return nil, fmt.Errorf("list unpacked layers: %w", err)
+	}
+	return slices.DeleteFunc(all, func(id oci.DiffID) bool { return !s.Has(id) }), nil
+}
+
+// dirs lists the layers in layers/, be they any good or not.
+func (s *Store) dirs() ([]oci.DiffID, error) {
+	entries, err := os.ReadDir(s.layer(""))
+	var ids []oci.DiffID
+	for _, e := range entries {
+		if id, err := oci.ParseDiffID("sha256:" + e.Name()); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids, ignoreMissing(err)
 }
 
 // Unpack makes Path(id) from the archive that open returns. If it is there it
 // does nothing and does not call open. The content must have the given DiffID, and
-// nothing remains of one that has not.
+// nothing remains of one that has not. The archive must be on the disk: after a power
+// cut it may be asked for again, until Settle has been called.
 //
 // An archive may contain a hard link to a file of a layer below instead of the
 // file. Few tools make such archives. For them, below names the layers under this
 // one, the bottom one first, which are unpacked already; the file is copied.
 func (s *Store) Unpack(ctx context.Context, id oci.DiffID, open func() (io.ReadCloser, error), below ...oci.DiffID) error {
-	err := s.once(id.Hex(), func(dir string) error {
+	err := s.once(ctx, id.Hex(), func(dir string) error {
 		ctx := explain.Step(ctx, "layer %s is not unpacked yet: make %s", id.Short(), s.Path(id))
 		archive, err := open()
 		if err != nil {
 			return err
 		}
 		defer archive.Close()
-		opt := layer.ApplyOptions{UserXattr: s.opt.UserXattr, Squash: s.opt.Squash}
+		opt := s.applyOptions()
 		for _, id := range slices.Backward(below) {
 			opt.Lower = append(opt.Lower, s.Path(id))
 		}
-		got, err := layer.Apply(ctx, dir, archive, opt)
+		got, err := layer.Apply(ctx, dir, ctxReader{ctx, archive}, opt)
 		if err != nil {
 			return err
 		}
@@ -96,11 +130,29 @@ func (s *Store) Unpack(ctx context.Context, id oci.DiffID, open func() (io.ReadC
 	return nil
 }
 
+func (s *Store) applyOptions() layer.ApplyOptions {
+	return layer.ApplyOptions{UserXattr: s.opt.UserXattr, Squash: s.opt.Squash}
+}
+
+// A ctxReader ends with its context: one file in an archive may take a minute.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c ctxReader) Read(p []byte) (int, error) {
+	if err := context.Cause(c.ctx); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
 // Init makes the layer that lies between every image and its container. It holds
 // what containers expect and images lack, so that it appears in no upper directory.
-// fill makes its content, once in the life of the store.
+// fill makes its content, once in the life of the store, and once more after a power
+// cut soon after that.
 func (s *Store) Init(ctx context.Context, fill func(dir string) error) error {
-	err := s.once(initName, func(dir string) error {
+	err := s.once(ctx, initName, func(dir string) error {
 		explain.Step(ctx, "make the init layer %s", s.layer(initName))
 		return fill(dir)
 	})
@@ -110,42 +162,47 @@ func (s *Store) Init(ctx context.Context, fill func(dir string) error) error {
 	return nil
 }
 
-// once makes layers/<name> unless it exists. fill gets an empty directory in tmp;
+// once makes layers/<name> unless it is there. fill gets an empty directory in tmp;
 // its fixed name means that the leftovers of a crash are found by the next try.
-func (s *Store) once(name string, fill func(dir string) error) error {
-	if s.exists(name) {
+func (s *Store) once(ctx context.Context, name string, fill func(dir string) error) error {
+	if s.believed(name) {
 		return nil
 	}
-	unlock, err := s.lock(name)
+	unlock, err := s.lock(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if s.exists(name) {
+	if s.believed(name) {
 		return nil // somebody else made it while we waited
 	}
-	dir := filepath.Join(s.root, "tmp", "layer-"+name)
+	dir := s.born(name)
 	if err := removeAll(dir); err != nil {
 		return err
 	}
-	if err := mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	if err := fill(dir); err != nil {
-		return errors.Join(err, removeAll(dir))
-	}
-	return s.publish(dir, name)
+	return s.publish(dir, name, func() error {
+		if err := mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		if err := fill(dir); err != nil {
+			return errors.Join(err, removeAll(dir))
+		}
+		return nil
+	})
 }
 
-// lock lets one process at a time make layers/<name>.
-func (s *Store) lock(name string) (unlock func(), err error) {
+// born is where layers/<name> is made, and where it is taken apart.
+func (s *Store) born(name string) string { return filepath.Join(s.root, "tmp", "layer-"+name) }
+
+// lock lets one process at a time make layers/<name>. ctx can end the wait.
+func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error) {
 	for _, dir := range []string{"layers", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(s.root, dir), 0o700); err != nil {
 			return nil, err
 		}
 	}
-	path := filepath.Join(s.root, "tmp", "layer-"+name+".lock")
-	f, err := sys.LockFile(path, unix.LOCK_EX)
+	path := s.born(name) + ".lock"
+	f, err := lockFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -155,42 +212,93 @@ func (s *Store) lock(name string) (unlock func(), err error) {
 	}, nil
 }
 
-// publish renames dir to layers/<name>. It syncs the file system before, not each
-// of thousands of files: the name must not survive a power loss that the content does
-// not.
-func (s *Store) publish(dir, name string) error {
-	layers, err := os.Open(filepath.Join(s.root, "layers"))
+// lockFile is sys.LockFile that gives up when ctx ends. flock(2) itself can only be
+// interrupted by a signal, so it is left waiting in a goroutine.
+func lockFile(ctx context.Context, path string) (*os.File, error) {
+	f, err := sys.LockFile(path, unix.LOCK_EX|unix.LOCK_NB)
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		return f, err
+	}
+	type result struct {
+		*os.File
+		error
+	}
+	locked := make(chan result, 1)
+	go func() {
+		f, err := sys.LockFile(path, unix.LOCK_EX)
+		locked <- result{f, err}
+	}()
+	select {
+	case r := <-locked:
+		return r.File, r.error
+	case <-ctx.Done():
+		go func() { (<-locked).Close() }() // Close of nil is an error and no more
+		return nil, context.Cause(ctx)
+	}
+}
+
+// publish makes dir by calling fill, and renames it to layers/<name>, which is
+// locked. Nothing but the mark is synced, see unsynced.go.
+func (s *Store) publish(dir, name string, fill func() error) error {
+	// What is there did not survive a power cut. It goes before its mark is renewed.
+	if err := s.discard(name); err != nil {
+		return err
+	}
+	err := s.setMark(name)
+	if err == nil {
+		err = fill()
+	}
+	if err == nil {
+		err = os.Rename(dir, s.layer(name))
+	}
 	if err != nil {
-		return err
+		return errors.Join(err, s.clearMark(name))
 	}
-	defer layers.Close()
-	if err := unix.Syncfs(int(layers.Fd())); err != nil {
-		return fmt.Errorf("sync %q: %w", layers.Name(), err)
-	}
-	if err := os.Rename(dir, s.layer(name)); err != nil {
-		return err
-	}
-	return layers.Sync()
+	return nil
+}
+
+// discard removes layers/<name>. It disappears at once, then its mark does, and what
+// a crash leaves is in tmp.
+func (s *Store) discard(name string) error {
+	doomed := s.born(name) + ".old"
+	return errors.Join(removeAll(doomed), ignoreMissing(os.Rename(s.layer(name), doomed)), s.clearMark(name), removeAll(doomed))
 }
 
 // RemoveLayer deletes an unpacked layer; a missing one is no error. It must not be
 // part of a mount. It disappears at once; what a crash leaves is in tmp.
 func (s *Store) RemoveLayer(ctx context.Context, id oci.DiffID) error {
-	if !s.Has(id) {
+	if !s.exists(id.Hex()) {
 		return nil
 	}
 	explain.Step(ctx, "remove %s", s.Path(id))
-	unlock, err := s.lock(id.Hex())
+	unlock, err := s.lock(ctx, id.Hex())
 	if err != nil {
 		return fmt.Errorf("remove layer %s: %w", id, err)
 	}
 	defer unlock()
-	doomed := filepath.Join(s.root, "tmp", "layer-"+id.Hex())
-	err = errors.Join(removeAll(doomed), ignoreMissing(os.Rename(s.Path(id), doomed)), removeAll(doomed))
-	if err != nil {
+	if err := errors.Join(removeAll(s.born(id.Hex())), s.discard(id.Hex())); err != nil {
 		return fmt.Errorf("remove layer %s: %w", id, err)
 	}
 	return nil
+}
+
+// RemoveOthers deletes all layers but those that are needed, and what is left of
+// attempts to make one. The caller holds the exclusive lock of the whole store, so
+// that nobody makes or mounts a layer meanwhile.
+func (s *Store) RemoveOthers(ctx context.Context, needed map[oci.DiffID]bool) error {
+	ids, err := s.dirs()
+	if err != nil {
+		return fmt.Errorf("remove layers: %w", err)
+	}
+	for _, id := range ids {
+		if needed[id] {
+			continue
+		}
+		if err := s.RemoveLayer(ctx, id); err != nil {
+			return err
+		}
+	}
+	return s.clearStrayMarks()
 }
 
 func ignoreMissing(err error) error {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,7 +30,7 @@ const rounds = 300
 // mounted as an overlay, and the two trees compared, with contents. The mounts
 // are in a mount namespace of a child process, and end with it.
 func TestKernelOverlay(t *testing.T) {
-	if !isolated(t) {
+	if !isolated(t, os.Geteuid() != 0) {
 		return
 	}
 	n := uint64(rounds)
@@ -42,16 +44,17 @@ func TestKernelOverlay(t *testing.T) {
 	}
 }
 
-// isolated runs the test in a child that is root in a mount namespace of its
-// own, and in a user namespace too when the caller is not root. It returns true
-// in the child.
-func isolated(t *testing.T) bool {
+// isolated runs the test in a child that is root in a mount namespace of its own,
+// and in a user namespace too if asked for: an ordinary user can mount nothing
+// without. It returns true in the child.
+func isolated(t *testing.T, userNamespace bool) bool {
 	t.Helper()
 	const marker = "UNION_TEST_ISOLATED"
 	if os.Getenv(marker) != "" {
 		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 			t.Skipf("no private mounts: %v", err)
 		}
+		unix.Umask(0)
 		return true
 	}
 	args := []string{"-test.run=^" + t.Name() + "$", "-test.v"}
@@ -61,10 +64,14 @@ func isolated(t *testing.T) bool {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), marker+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
+	if userNamespace {
+		ids := 1 // more take privileges
+		if os.Geteuid() == 0 {
+			ids = 1 << 16
+		}
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: ids}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: ids}}
 	}
 	out, err := cmd.CombinedOutput()
 	switch {
@@ -78,9 +85,24 @@ func isolated(t *testing.T) bool {
 	return false
 }
 
+// ids returns how many user ids this process can give away, and whether it is in
+// a user namespace.
+func ids(t *testing.T) (n int, rootless bool) {
+	t.Helper()
+	m, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := strings.Fields(string(m))
+	n, err = strconv.Atoi(f[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, n != math.MaxUint32
+}
+
 func compareWithKernel(t *testing.T, r *rand.Rand) {
-	m, _ := os.ReadFile("/proc/self/uid_map")
-	rootless := !strings.Contains(string(m), "4294967295")
+	_, rootless := ids(t)
 	var trees []*layer.Tree
 	var archives [][]byte
 	lower := []string{t.TempDir()} // overlay without an upper wants two layers
@@ -105,18 +127,22 @@ func compareWithKernel(t *testing.T, r *rand.Rand) {
 
 func mountOverlay(t *testing.T, lower []string, rootless bool) string {
 	t.Helper()
-	merged := t.TempDir()
 	for i, dir := range lower[:len(lower)-1] {
 		if layer.HidesBelow(dir, rootless) {
 			lower = append(lower[:i+1:i+1], lower[len(lower)-1]) // the empty one
 			break
 		}
 	}
-	data := "lowerdir=" + strings.Join(lower, ":")
+	return mountLayers(t, "lowerdir="+strings.Join(lower, ":"), rootless, unix.MS_RDONLY)
+}
+
+func mountLayers(t *testing.T, data string, rootless bool, flags uintptr) string {
+	t.Helper()
+	merged := t.TempDir()
 	if rootless {
 		data += ",userxattr"
 	}
-	if err := unix.Mount("overlay", merged, "overlay", unix.MS_RDONLY, data); err != nil {
+	if err := unix.Mount("overlay", merged, "overlay", flags, data); err != nil {
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) {
 			t.Skipf("overlay cannot be mounted here (%s): %v", data, err)
 		}
@@ -229,30 +255,41 @@ func line(e layer.Entry, content string) string {
 	if e.Type != layer.TypeSymlink {
 		e.Linkname = ""
 	}
-	return fmt.Sprintf("%s type %c mode %04o time %s link %q contents %q", e.Name, e.Type, e.Mode, e.ModTime.UTC().Format(time.RFC3339Nano), e.Linkname, content)
+	return fmt.Sprintf("%q type %c mode %04o owner %d:%d time %s link %q device %d:%d attributes %q contents %q", e.Name, e.Type, e.Mode, e.UID, e.GID,
+		e.ModTime.UTC().Format(time.RFC3339Nano), e.Linkname, e.Devmajor, e.Devminor, e.Xattrs, content)
 }
 
 func listView(t *testing.T, v *View, archives [][]byte) (lines []string) {
+	wanted, contents := make([][]string, len(archives)), make([]map[string]string, len(archives))
 	v.Walk(func(e layer.Entry) error {
-		content := ""
-		if e.Type == layer.TypeReg {
-			i, name := v.Source(e.Name)
-			err := v.layers[i].Contents(bytes.NewReader(archives[i]), []string{name}, func(_ []string, r io.Reader) error {
-				b, err := io.ReadAll(r)
-				content = string(b)
-				return err
-			})
-			if err != nil {
-				t.Errorf("%s: %v", e.Name, err)
-			}
+		if i, name := v.Source(e.Name); e.Type == layer.TypeReg {
+			wanted[i] = append(wanted[i], name)
 		}
-		lines = append(lines, line(e, content))
+		return nil
+	})
+	for i, names := range wanted {
+		contents[i] = make(map[string]string)
+		err := v.layers[i].Contents(bytes.NewReader(archives[i]), names, func(names []string, r io.Reader) error {
+			b, err := io.ReadAll(r)
+			for _, name := range names {
+				contents[i][name] = string(b)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	v.Walk(func(e layer.Entry) error {
+		i, name := v.Source(e.Name)
+		lines = append(lines, line(e, contents[i][name]))
 		return nil
 	})
 	return lines
 }
 
 func listKernel(t *testing.T, root string) (lines []string) {
+	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if path == root || err != nil {
 			return err
@@ -266,25 +303,8 @@ func listKernel(t *testing.T, root string) (lines []string) {
 			}
 			return err
 		}
-		e := layer.Entry{Mode: int64(st.Mode & 0o7777), ModTime: time.Unix(st.Mtim.Unix())}
+		e, content, err := readFile(path, &st)
 		e.Name, _ = filepath.Rel(root, path)
-		content := ""
-		switch st.Mode & unix.S_IFMT {
-		case unix.S_IFDIR:
-			e.Type = layer.TypeDir
-		case unix.S_IFLNK:
-			e.Type = layer.TypeSymlink
-			e.Linkname, err = os.Readlink(path)
-		case unix.S_IFIFO:
-			e.Type = layer.TypeFifo
-		case unix.S_IFREG:
-			e.Type = layer.TypeReg
-			var b []byte
-			b, err = os.ReadFile(path)
-			content = string(b)
-		default:
-			err = fmt.Errorf("%s: unexpected mode %#o", path, st.Mode)
-		}
 		lines = append(lines, line(e, content))
 		return err
 	})
@@ -292,6 +312,34 @@ func listKernel(t *testing.T, root string) (lines []string) {
 		t.Fatal(err)
 	}
 	return lines
+}
+
+// readFile returns what there is to know about a file, by other means than Diff's.
+func readFile(path string, st *unix.Stat_t) (e layer.Entry, content string, err error) {
+	e = layer.Entry{Mode: int64(st.Mode & 0o7777), UID: int(st.Uid), GID: int(st.Gid), ModTime: time.Unix(st.Mtim.Unix())}
+	if e.Xattrs, err = layer.Xattrs(path); err != nil {
+		return e, "", err
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		e.Type = layer.TypeDir
+	case unix.S_IFLNK:
+		e.Type = layer.TypeSymlink
+		e.Linkname, err = os.Readlink(path)
+	case unix.S_IFIFO:
+		e.Type = layer.TypeFifo
+	case unix.S_IFCHR:
+		e.Type = layer.TypeChar
+		e.Devmajor, e.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
+	case unix.S_IFREG:
+		e.Type = layer.TypeReg
+		var b []byte
+		b, err = os.ReadFile(path)
+		content = string(b)
+	default:
+		err = fmt.Errorf("%s: unexpected mode %#o", path, st.Mode)
+	}
+	return e, content, err
 }
 
 // listLayer prints a layer for the message about a difference.

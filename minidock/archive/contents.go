@@ -1,0 +1,164 @@
+package archive
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/oci"
+)
+
+// Contents is what a layer's blob turned out to be when it was read through.
+type contents struct {
+	diffID    oci.DiffID // "" of a plain archive: it is the blob's digest
+	mediaType string     // the one that its first bytes call for
+	files     int64      // the sum of the sizes of the regular files in it
+	size      int64      // of the blob
+	err       error      // why it is no layer
+}
+
+// examine reads a blob that should be a layer to its end, or to the first thing
+// that is wrong with it.
+func examine(r io.Reader) contents {
+	in := bufio.NewReaderSize(r, 64<<10)
+	magic, err := in.Peek(6)
+	if err != nil && err != io.EOF {
+		return contents{err: err}
+	}
+	var c contents
+	switch layer.Compression(magic) {
+	case "":
+		c.mediaType = oci.MediaTypeLayer
+		c.files, c.err = readLayer(in)
+		return c
+	case "gzip":
+		c.mediaType = oci.MediaTypeLayerGzip
+	case "zstd":
+		c.mediaType = oci.MediaTypeLayerZstd
+	default:
+		c.err = errors.New("read layer: a layer is plain, gzip or zstd, and not " + layer.Compression(magic))
+		return c
+	}
+	c.diffID, c.files, c.err = readCompressed(in)
+	return c
+}
+
+func readCompressed(r io.Reader) (id oci.DiffID, files int64, err error) {
+	plain, err := layer.Decompress(r)
+	if err != nil {
+		return "", 0, err
+	}
+	defer plain.Close()
+	hash := digest.NewBackground()
+	defer hash.Close()
+	files, err = readLayer(io.TeeReader(plain, hash))
+	return oci.DiffID(hash.Digest()), files, err
+}
+
+// readLayer reads a plain archive as Apply will, and returns the size of its files:
+// better that it fails now than when the first container is started.
+func readLayer(r io.Reader) (files int64, err error) {
+	r = &bounded{r: r, room: layer.DefaultMaxSize}
+	tree, err := layer.ReadTree(r)
+	if err != nil {
+		return 0, err
+	}
+	err = tree.Walk(func(e layer.Entry) error {
+		if e.Type == layer.TypeReg && e.LinkOf == "" {
+			files += e.Size
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return files, zeros(r)
+}
+
+// zeros reads what tar programs put after the end of an archive.
+func zeros(r io.Reader) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		for _, b := range buf[:n] {
+			if b != 0 {
+				return errors.New("read layer archive: data after the end of the archive")
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// A bounded reader fails where a layer is longer than any that is unpacked: a
+// kilobyte of zstd can claim to be a terabyte.
+type bounded struct {
+	r    io.Reader
+	room int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.room -= int64(n); b.room < 0 {
+		return 0, fmt.Errorf("read layer: more than %d bytes", int64(layer.DefaultMaxSize))
+	}
+	return n, err
+}
+
+// A watcher examines what is written to it, in a goroutine of its own, while
+// somebody else hashes and stores the same bytes.
+type watcher struct {
+	relay *relay
+	buf   []byte // being filled
+	size  int64
+	done  chan contents
+}
+
+func watch() *watcher {
+	w := &watcher{relay: newRelay(), done: make(chan contents, 1)}
+	go func() {
+		c := examine(w.relay)
+		close(w.relay.gone)
+		w.done <- c
+	}()
+	return w
+}
+
+// Write copies p and never fails.
+func (w *watcher) Write(p []byte) (int, error) {
+	w.size += int64(len(p))
+	for rest := p; len(rest) > 0; {
+		if w.buf == nil {
+			if w.buf = w.relay.take(); w.buf == nil {
+				break // it has seen enough
+			}
+			w.buf = w.buf[:0]
+		}
+		n := min(len(rest), cap(w.buf)-len(w.buf))
+		w.buf = append(w.buf, rest[:n]...)
+		if rest = rest[n:]; len(w.buf) == cap(w.buf) {
+			w.relay.full <- w.buf
+			w.buf = nil
+		}
+	}
+	return len(p), nil
+}
+
+// finish returns the result. It must be called, to end the goroutine.
+func (w *watcher) finish() contents {
+	if w.buf != nil {
+		w.relay.full <- w.buf
+		w.buf = nil
+	}
+	w.relay.finish(io.EOF)
+	c := <-w.done
+	c.size = w.size
+	return c
+}

@@ -1,0 +1,56 @@
+package layout
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/oci"
+)
+
+// An index that is accepted is written as valid JSON that has the same entries,
+// whatever is done to it.
+func FuzzIndex(f *testing.F) {
+	d := digest.FromBytes([]byte("x"))
+	f.Add([]byte(emptyIndex), "a:1")
+	f.Add([]byte(`{"manifests":null}`), "a:1")
+	f.Add([]byte(`{"x":"]\\\"[","manifests":[{"digest":"`+d.String()+`","size":1,"annotations":{"org.opencontainers.image.ref.name":"\u0061:1"}},{}, 1 ],"y":{}}`), "a:1")
+	f.Add([]byte(`{}`), "")
+	f.Fuzz(func(t *testing.T, b []byte, name string) {
+		x, err := parseIndex(b)
+		if err != nil {
+			return
+		}
+		before := x.All()
+		same(t, x, before)
+		other := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: digest.FromBytes([]byte("other")), Size: 5}
+		other.Annotations = named(nil, name, name)
+		if _, err := x.tag(name, other); err != nil {
+			t.Fatal(err)
+		}
+		if at := x.positions(other.Digest); len(at) == 0 {
+			t.Fatalf("tagged, and not there: %s", x.text())
+		}
+		same(t, x, x.All())
+		x.remove(x.positions(other.Digest)...)
+		if n := len(x.All()); n > len(before) {
+			t.Errorf("%d entries became %d: %s", len(before), n, x.text())
+		}
+	})
+}
+
+func same(t *testing.T, x *Index, want []Entry) {
+	t.Helper()
+	if !json.Valid(x.text()) {
+		t.Fatalf("not JSON: %s", x.text())
+	}
+	y, err := parseIndex(x.text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, y.All()); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+}
