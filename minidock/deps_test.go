@@ -26,6 +26,7 @@ layer           : oci digest explain sys
 union       pure: layer
 reference   pure: digest
 image           : layout blob oci digest layer reference explain
+archive         : layout blob oci digest layer reference image explain
 dockerfile  pure:
 ignore      pure:
 build           : digest oci explain blob layout layer union reference image dockerfile ignore

@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/docker/go-units"
@@ -30,7 +32,7 @@ import (
 type building struct {
 	tags, args, labels     []string
 	file, target, progress string
-	iidFile                string
+	iidFile, timestamp     string
 	noCache, quiet         bool
 }
 
@@ -53,6 +55,7 @@ func (a *app) buildCommand(name string) *cobra.Command {
 	flags.StringVar(&opt.target, "target", "", "Set the target build stage to build")
 	flags.StringVar(&opt.progress, "progress", "auto", "Set type of progress output (auto, plain, tty, quiet)")
 	flags.StringVar(&opt.iidFile, "iidfile", "", "Write the image ID to the file")
+	flags.StringVar(&opt.timestamp, "timestamp", "", "Date of the image and the latest of its files: seconds since 1970, or RFC 3339 (default $SOURCE_DATE_EPOCH)")
 	flags.BoolVar(&opt.noCache, "no-cache", false, "Do not use cache when building the image")
 	flags.BoolVarP(&opt.quiet, "quiet", "q", false, "Suppress the build output and print image ID on success")
 	return cmd
@@ -65,6 +68,9 @@ func (a *app) build(ctx context.Context, path string, opt building) error {
 	}
 	names, err := parseTags(opt.tags)
 	if err != nil {
+		return err
+	}
+	if _, err := opt.time(); err != nil {
 		return err
 	}
 	source, err := a.readSource(path, opt.file)
@@ -88,7 +94,7 @@ func (a *app) build(ctx context.Context, path string, opt building) error {
 		return err // of the same command as root, which has said why
 	}
 	if err != nil {
-		return cmp.Or(interruption(ctx), source.explainError(err))
+		return cmp.Or(interruption(ctx, "build"), source.explainError(err))
 	}
 	if len(names) == 0 {
 		err = l.Add(ctx, saved)
@@ -100,6 +106,33 @@ func (a *app) build(ctx context.Context, path string, opt building) error {
 		return err
 	}
 	return a.reportBuild(img, names, opt)
+}
+
+// time is what stands for the present in the image, so that two builds give the
+// same: --timestamp, else the build argument SOURCE_DATE_EPOCH, which package build
+// reads itself, else the variable of that name; nil is the clock's.
+// (https://reproducible-builds.org/specs/source-date-epoch/)
+func (opt *building) time() (*time.Time, error) {
+	text, flag := opt.timestamp, "--timestamp"
+	if _, given := variables(opt.args)["SOURCE_DATE_EPOCH"]; text == "" && given {
+		return nil, nil
+	}
+	if text == "" {
+		text, flag = os.Getenv("SOURCE_DATE_EPOCH"), "SOURCE_DATE_EPOCH"
+	}
+	if text == "" {
+		return nil, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	t := time.Unix(seconds, 0)
+	if err != nil && flag == "--timestamp" {
+		t, err = time.Parse(time.RFC3339, text)
+	}
+	if err != nil || t.Year() < 1970 || t.Year() > 9999 {
+		return nil, &statusError{125, fmt.Sprintf("invalid %s %q: want seconds since 1970, or a time such as 2024-01-31T12:00:00Z", flag, text)}
+	}
+	t = t.UTC()
+	return &t, nil
 }
 
 func parseTags(tags []string) (names []reference.Reference, err error) {
@@ -231,8 +264,12 @@ func (a *app) buildOptions(ctx context.Context, s *source, opt building) (build.
 	if err != nil {
 		return build.Options{}, err
 	}
+	timestamp, err := opt.time()
+	if err != nil {
+		return build.Options{}, err
+	}
 	return build.Options{
-		Layout: l, File: file, Context: s.dir, Ignore: s.ignore,
+		Layout: l, File: file, Context: s.dir, Ignore: s.ignore, Timestamp: timestamp,
 		Args: variables(opt.args), Target: opt.target, NoCache: opt.noCache, Labels: pairs(opt.labels),
 		Base: a.base,
 	}, nil

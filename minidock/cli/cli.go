@@ -80,10 +80,12 @@ func (a *app) exitCode(err error) int {
 	case errors.As(err, &status):
 		if status.message != "" {
 			fmt.Fprintln(a.Err, status.message)
+			a.printHint(status.message)
 		}
 		return status.code
 	}
 	fmt.Fprintln(a.Err, refusal(err))
+	a.printHint(err.Error())
 	if hint := hint(err); hint != "" {
 		fmt.Fprintln(a.Err, hint)
 	}
@@ -144,12 +146,12 @@ func (a *app) rootCommand() *cobra.Command {
 func (a *app) commands() []*cobra.Command {
 	image := a.group("image", "Manage images",
 		a.buildCommand("build"), a.historyCommand(), a.importCommand(), a.imageInspectCommand(),
-		a.imagesCommand("ls", "list"), a.imagePruneCommand(), a.rmiCommand("rm", "remove"), a.tagCommand())
+		a.imagesCommand("ls", "list"), a.loadCommand(), a.imagePruneCommand(), a.rmiCommand("rm", "remove"), a.saveCommand(), a.tagCommand())
 	builder := a.group("builder", "Manage builds", a.buildCommand("build"), a.builderPruneCommand())
-	system := a.group("system", "Manage the store", a.infoCommand(), a.systemPruneCommand())
+	system := a.group("system", "Manage the store", a.dfCommand(), a.infoCommand(), a.systemPruneCommand())
 	return append(a.containerCommands(), builder, image, system,
 		a.buildCommand("build"), a.doctorCommand(), a.historyCommand(), a.imagesCommand("images"), a.importCommand(),
-		a.infoCommand(), a.inspectCommand(), a.rmiCommand("rmi"), a.tagCommand(), a.versionCommand())
+		a.infoCommand(), a.inspectCommand(), a.loadCommand(), a.rmiCommand("rmi"), a.saveCommand(), a.tagCommand(), a.verifyCommand(), a.versionCommand())
 }
 
 // group is a command that only holds others: `image`, `container`, `system`.

@@ -66,7 +66,7 @@ func TestUsage(t *testing.T) {
 		{"inspect NO/such:thing:at:all", "Error: No such object: NO/such:thing:at:all\n", 1},
 		{"image inspect nothing", "Error: No such image: nothing\n", 1},
 		{"inspect -f {{ nothing", "template parsing error: ", 64},
-		{"images -f x", "bad format of filter (expected name=value)\n", 1},
+		{"images -f x", "invalid argument \"x\" for \"-f, --filter\" flag: bad format of filter (expected name=value)\nSee 'docker images --help'.\n", 125},
 		{"images -f x=y", "Error response from daemon: invalid filter 'x'\n", 1},
 		{"build /no/such/directory", "unable to prepare context: path \"/no/such/directory\" not found\n", 1},
 		{"build -t UPPER .", "invalid argument \"UPPER\" for \"-t, --tag\" flag: ", 125},

@@ -6,23 +6,22 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"minidock.dev/minidock/build"
-	"minidock.dev/minidock/dockerfile"
 	"minidock.dev/minidock/image"
-	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
 	"minidock.dev/minidock/reference"
 )
 
 // importing is the flags of import.
 type importing struct {
-	message string
-	changes []string
+	message, platform string
+	changes           []string
 }
 
 func (a *app) importCommand() *cobra.Command {
@@ -39,6 +38,7 @@ func (a *app) importCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVarP(&opt.message, "message", "m", "", "Set commit message for imported image")
 	flags.StringArrayVarP(&opt.changes, "change", "c", nil, "Apply Dockerfile instruction to the created image")
+	flags.StringVar(&opt.platform, "platform", "", "Set platform of the image, such as linux/arm64")
 	return cmd
 }
 
@@ -50,6 +50,14 @@ func (a *app) importImage(ctx context.Context, args []string, opt importing) err
 			return err
 		}
 		names = append(names, ref)
+	}
+	if strings.HasPrefix(args[0], "http://") || strings.HasPrefix(args[0], "https://") {
+		return plainError("%s import reads files and standard input only. Try: curl -L %s | %s import %s",
+			a.name, args[0], a.name, strings.Join(append([]string{"-"}, args[1:]...), " "))
+	}
+	make, err := opt.prepare(ctx)
+	if err != nil {
+		return err
 	}
 	source, err := a.openInput(args[0])
 	if err != nil {
@@ -65,7 +73,14 @@ func (a *app) importImage(ctx context.Context, args []string, opt importing) err
 		return err
 	}
 	defer release()
-	img, saved, err := importArchive(ctx, l, source, args[0], opt)
+	now := time.Now().UTC()
+	// A file is read by the client of docker, so that its engine knows no name.
+	img, err := image.Import(ctx, l, source, oci.History{Created: &now, Comment: cmp.Or(opt.message, "Imported from -")})
+	if err != nil {
+		return err
+	}
+	img = img.WithConfig(make, nil)
+	saved, err := img.Save(ctx, l, image.SaveOptions{})
 	if err != nil {
 		return err
 	}
@@ -91,27 +106,37 @@ func (a *app) openInput(name string) (io.ReadCloser, error) {
 	return os.Open(name)
 }
 
-func importArchive(ctx context.Context, l *layout.Layout, source io.Reader, name string, opt importing) (*image.Image, oci.Descriptor, error) {
-	now := time.Now().UTC()
-	img, err := image.Import(ctx, l, source, oci.History{Created: &now, Comment: cmp.Or(opt.message, "Imported from "+name)})
+// prepare reads the flags that change the image, before anything is read or stored.
+func (opt *importing) prepare(ctx context.Context) (func(*oci.ImageConfig), error) {
+	platform, err := parsePlatform(opt.platform)
 	if err != nil {
-		return nil, oci.Descriptor{}, err
+		return nil, err
 	}
-	saved, err := img.Save(ctx, l, image.SaveOptions{})
-	if err != nil || len(opt.changes) == 0 {
-		return img, saved, err
-	}
-	return applyChanges(ctx, l, &image.Found{Image: img, Descriptor: saved}, opt.changes)
+	config, err := build.Change(ctx, oci.Config{}, opt.changes)
+	return func(c *oci.ImageConfig) { c.Platform, c.Config = platform, config }, err
 }
 
-// applyChanges treats the -c instructions as a Dockerfile on top of the image.
-func applyChanges(ctx context.Context, l *layout.Layout, base *image.Found, changes []string) (*image.Image, oci.Descriptor, error) {
-	file, err := dockerfile.Parse(strings.NewReader("FROM imported\n" + strings.Join(changes, "\n") + "\n"))
-	if err != nil {
-		return nil, oci.Descriptor{}, err
+// parsePlatform reads "linux/arm64", "linux/arm/v7"; nothing is this machine's own.
+func parsePlatform(text string) (oci.Platform, error) {
+	if text == "" {
+		return image.Host(), nil
 	}
-	return build.Build(ctx, build.Options{
-		Layout: l, File: file, NoCache: true,
-		Base: func(context.Context, string) (*image.Found, error) { return base, nil },
-	})
+	parts := strings.Split(strings.ToLower(text), "/")
+	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") {
+		return oci.Platform{}, plainError("invalid platform %q: want OS/ARCHITECTURE[/VARIANT], such as linux/arm64", text)
+	}
+	if parts[0] != "linux" {
+		return oci.Platform{}, plainError("invalid platform %q: the operating system must be linux", text)
+	}
+	p := oci.Platform{OS: parts[0], Architecture: parts[1]}
+	switch p.Architecture {
+	case "x86_64":
+		p.Architecture = "amd64"
+	case "aarch64":
+		p.Architecture = "arm64"
+	}
+	if len(parts) == 3 {
+		p.Variant = parts[2]
+	}
+	return p, nil
 }

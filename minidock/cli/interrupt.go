@@ -42,10 +42,10 @@ func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 
 // interruption is the end of a command that a signal has interrupted, with the exit
 // code that the signal would have given it; nil if none has.
-func interruption(ctx context.Context) error {
+func interruption(ctx context.Context, verb string) error {
 	var cause interrupted
 	if !errors.As(context.Cause(ctx), &cause) {
 		return nil
 	}
-	return &statusError{128 + int(cause.signal), fmt.Sprintf("build %v", cause)}
+	return &statusError{128 + int(cause.signal), fmt.Sprintf("%s %v", verb, cause)}
 }

@@ -10,19 +10,21 @@ import (
 var laterVerbs = map[string]string{
 	"attach": "'logs -f' follows the output, and 'exec -it' opens a shell inside", "buildx": "'build' builds", "commit": "",
 	"compose": "", "cp": "'exec' with tar passes files through a pipe; 'run -v' shares a directory",
-	"create": "'run -d' creates and starts", "diff": "", "events": "", "export": "", "load": "'import' makes an image of a root file system",
+	"create": "'run -d' creates and starts", "diff": "", "events": "",
 	"login": "", "logout": "", "network": "'run --network' knows host and none", "pause": "", "port": "", "pull": "the image tiny is built in, and 'import' makes one of a root file system",
-	"push": "", "rename": "", "restart": "'stop' and 'start' do the same", "save": "the store is an OCI image layout: skopeo copies from it", "search": "", "stats": "",
+	"push": "", "rename": "", "restart": "'stop' and 'start' do the same", "search": "", "stats": "",
 	"top": "'exec' with ps shows the processes", "unpause": "", "update": "", "volume": "'run -v' shares a directory of this machine",
 }
 
 // laterFlags are those flags of docker's that are not built yet.
 var laterFlags = map[string]string{
-	"build": "add-host build-context cache-from cache-to compress force-rm isolation memory m metadata-file network no-cache-filter output o platform pull push rm secret shm-size squash ssh ulimit",
-	"exec":  "env-file privileged",
-	"logs":  "details since until",
-	"ps":    "filter f size s",
-	"rm":    "link",
+	"build":   "add-host build-context cache-from cache-to compress force-rm isolation memory m metadata-file network no-cache-filter output o platform pull push rm secret shm-size squash ssh ulimit",
+	"exec":    "env-file privileged",
+	"images":  "tree",
+	"inspect": "size s",
+	"logs":    "details since until",
+	"ps":      "filter f size s",
+	"rm":      "link",
 	"run": "add-host attach a blkio-weight cap-add cap-drop cgroup-parent cgroupns cidfile cpu-period cpu-quota cpu-shares c cpus cpuset-cpus cpuset-mems " +
 		"device dns dns-option dns-search domainname env-file expose gpus group-add health-cmd health-interval health-retries health-start-period health-timeout " +
 		"init ip ipc label-file link log-driver log-opt mac-address memory m memory-reservation memory-swap mount network-alias no-healthcheck oom-kill-disable " +

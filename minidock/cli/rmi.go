@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
 	"minidock.dev/minidock/reference"
 )
@@ -65,6 +65,10 @@ func (a *app) removeImages(ctx context.Context, names []string, opt removing) er
 // its ID, and with it all names.
 func (a *app) removeImage(ctx context.Context, name string, opt removing) error {
 	found, err := a.find(ctx, name)
+	var damaged *image.DamagedError
+	if errors.As(err, &damaged) {
+		return a.discard(ctx, damaged, name)
+	}
 	if err != nil {
 		return err
 	}
@@ -72,14 +76,14 @@ func (a *app) removeImage(ctx context.Context, name string, opt removing) error 
 	if err != nil {
 		return err
 	}
-	byName := nameOf(found, name)
+	byName := namesOf(found.Names, found.Descriptor.Digest, name)
 	switch {
-	case byName == "":
+	case len(byName) == 0:
 		err = a.refuseID(ctx, found, users, opt)
-	case len(found.Names) > 1:
+	case len(found.Names) > len(byName):
 		return a.untag(ctx, byName)
 	default:
-		err = refuseName(found, byName, users, opt)
+		err = refuseName(found, byName[0], users, opt)
 	}
 	if err != nil {
 		return err
@@ -87,33 +91,50 @@ func (a *app) removeImage(ctx context.Context, name string, opt removing) error 
 	return a.deleteImage(ctx, found, users, opt)
 }
 
-// nameOf returns which of the image's names was typed, "" if it was an ID.
-func nameOf(found *image.Found, typed string) string {
+// namesOf returns which of an image's names were meant: the one that was typed,
+// all of its repository if that was "name@digest", none if it was an ID.
+func namesOf(names []string, manifest digest.Digest, typed string) (meant []string) {
 	ref, err := reference.Parse(typed)
-	if err == nil && slices.Contains(found.Names, ref.Familiar()) {
-		return ref.Familiar()
+	if err != nil {
+		return nil
 	}
-	return ""
+	for _, name := range names {
+		is, err := reference.Parse(name)
+		switch {
+		case err != nil:
+		case ref.Digest == manifest && is.Name() == ref.Name(), ref.Digest == "" && is == ref:
+			meant = append(meant, name)
+		}
+	}
+	return meant
 }
 
-func (a *app) untag(ctx context.Context, name string) error {
-	if err := a.images.Untag(ctx, name); err != nil {
-		return err
+// discard removes an image that cannot be loaded. Nobody can tell what it has in
+// common with others, so only its names count, and no container is asked.
+func (a *app) discard(ctx context.Context, damaged *image.DamagedError, typed string) error {
+	meant := namesOf(damaged.Names, damaged.Descriptor.Digest, typed)
+	if len(meant) > 0 && len(meant) < len(damaged.Names) {
+		return a.untag(ctx, meant)
 	}
-	_, err := fmt.Fprintln(a.Out, "Untagged:", name)
-	return err
+	deleted, err := image.Discard(ctx, a.images, damaged)
+	return a.printDeleted(damaged.Names, deleted, err)
+}
+
+func (a *app) untag(ctx context.Context, names []string) error {
+	for _, name := range names {
+		if err := a.images.Untag(ctx, name); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.Out, "Untagged:", name)
+	}
+	return nil
 }
 
 // deleteImage takes all names and what only this image has. A running
 // container keeps its layers, and the image stays without a name.
 func (a *app) deleteImage(ctx context.Context, found *image.Found, users []imageUser, opt removing) error {
 	if running(found, users) != nil {
-		for _, name := range found.Names {
-			if err := a.untag(ctx, name); err != nil {
-				return err
-			}
-		}
-		return nil
+		return a.untag(ctx, found.Names)
 	}
 	layers := func() (all [][]oci.DiffID, err error) {
 		users, err := a.imageUsers(ctx)
@@ -128,10 +149,19 @@ func (a *app) deleteImage(ctx context.Context, found *image.Found, users []image
 	deleted, err := image.Delete(ctx, a.images, found, image.DeleteOptions{
 		NoPrune: opt.noPrune, Containers: layers, RemoveLayer: a.layerRemover(ctx),
 	})
-	if err != nil {
+	return a.printDeleted(found.Names, deleted, err)
+}
+
+// printDeleted prints docker's lines. Another image that is damaged stops nobody
+// from removing this one, but it keeps the files, and the user shall know.
+func (a *app) printDeleted(names []string, deleted []digest.Digest, err error) error {
+	var damaged *layout.DamagedError
+	if errors.As(err, &damaged) {
+		fmt.Fprintln(a.Err, "files stay in the store:", damaged)
+	} else if err != nil {
 		return err
 	}
-	for _, name := range found.Names {
+	for _, name := range names {
 		fmt.Fprintln(a.Out, "Untagged:", name)
 	}
 	for _, id := range deleted {

@@ -37,6 +37,9 @@ func (a *app) inspectContainer(_ context.Context, name string) (any, error) {
 	return nil, &image.NotFoundError{Name: name}
 }
 
+// diskContainers has none to count.
+func (a *app) diskContainers(context.Context, time.Time) ([]diskContainer, error) { return nil, nil }
+
 // removeStopped has none to remove.
 func (a *app) removeStopped(context.Context, func(*time.Time, map[string]string) bool) ([]string, int64, error) {
 	return nil, 0, nil

@@ -27,11 +27,22 @@ func (a *app) tag(ctx context.Context, source, target string) error {
 	if err != nil {
 		return plainError("Error parsing reference: %q is not a valid repository/tag: %v", target, err)
 	}
+	l, err := a.layout(ctx)
+	if err != nil {
+		return err
+	}
+	// An rmi that is killed half way leaves manifests without their layers. Nobody
+	// may find the image before that begins and name it after.
+	release, err := l.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	found, err := a.find(ctx, source)
 	if err != nil {
 		return err
 	}
-	return tagAs(ctx, a.images, ref, found.Descriptor)
+	return tagAs(ctx, l, ref, found.Descriptor)
 }
 
 func tagAs(ctx context.Context, l *layout.Layout, ref reference.Reference, d oci.Descriptor) error {

@@ -145,7 +145,7 @@ func (s *Store) publish(c *Container) error {
 	}
 	born, dir := c.Dir, s.dir(c.ID)
 	if err := c.save(); err != nil {
-		return err
+		return errors.Join(err, os.Remove(s.link(c.Name)))
 	}
 	c.Dir = dir
 	return os.Rename(born, dir)

@@ -245,3 +245,85 @@ func TestDeleteReportsRemoveLayer(t *testing.T) {
 		t.Errorf("deleted %v, %v", deleted, err)
 	}
 }
+
+// A damaged image can be removed; what it has in common with others stays.
+func TestDiscard(t *testing.T) {
+	for name, known := range map[string]bool{"remembered": true, "never read": false} {
+		t.Run(name, func(t *testing.T) {
+			v := newVictim(t)
+			v.remove(v.other)
+			if known {
+				v.l.GC(t.Context(), nil)
+			}
+			v.flip(v.manifest.Digest)
+			_, err := image.Find(t.Context(), v.l, "a:1")
+			var damaged *image.DamagedError
+			if !errors.As(err, &damaged) {
+				t.Fatal(err)
+			}
+			deleted, err := image.Discard(t.Context(), v.l, damaged)
+			if diff := cmp.Diff([]digest.Digest{v.config}, deleted); diff != "" || err != nil {
+				t.Error(diff, err)
+			}
+			want := "5 blobs, 2 cache entries" // of a:1 only the layer, if nobody knew of it
+			if known {
+				want = "4 blobs, 2 cache entries"
+			}
+			wantCount(t, v.l, want)
+			validate(t, v.l)
+			v.l.GC(t.Context(), nil)
+			wantCount(t, v.l, "4 blobs, 2 cache entries")
+		})
+	}
+}
+
+// A damaged image does not keep others in the index, but their files: it might
+// need them.
+func TestDeleteBesideDamaged(t *testing.T) {
+	v := newVictim(t)
+	v.flip(v.manifest.Digest)
+	b := find(t, v.l, "b:1")
+	deleted, err := image.Delete(t.Context(), v.l, b, image.DeleteOptions{})
+	var damaged *layout.DamagedError
+	if !errors.As(err, &damaged) || len(damaged.Images) == 0 || damaged.Images[0] != "a:1" {
+		t.Fatalf("Delete: %v", err)
+	}
+	if len(deleted) == 0 || deleted[0] != b.ID() {
+		t.Errorf("deleted %v", deleted)
+	}
+	wantCount(t, v.l, "9 blobs, 2 cache entries")
+	if _, err := image.Find(t.Context(), v.l, "b:1"); err == nil {
+		t.Error("it is still in the index")
+	}
+}
+
+// The same layer stored in two ways is one layer: it goes with the last image.
+func TestDeleteSharedContent(t *testing.T) {
+	l := newStore(t)
+	d, _ := docker(t, l) // its layer is compressed
+	tag(t, l, "gzip:1", d)
+	f := find(t, l, "gzip:1")
+	r, err := f.Layers[0].OpenForTest(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, _, err := l.Blobs().Put(t.Context(), r)
+	r.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, _ := l.Blobs().Size(plain)
+	la := image.Layer{DiffID: f.Layers[0].DiffID, Descriptor: oci.Descriptor{MediaType: oci.MediaTypeLayer, Digest: plain, Size: size}}
+	tag(t, l, "plain:1", save(t, l, image.Scratch(linuxAMD64()).Append(la, at(1, "plain")), oci.Descriptor{}))
+	os.MkdirAll(filepath.Join(l.Root(), "cache"), 0o700)
+	var unpacked []oci.DiffID
+	opt := image.DeleteOptions{RemoveLayer: func(id oci.DiffID) error { unpacked = append(unpacked, id); return nil }}
+	remove(t, l, "gzip:1", opt, f.ID())
+	if len(unpacked) != 0 {
+		t.Errorf("removed a layer that is needed: %v", unpacked)
+	}
+	remove(t, l, "plain:1", opt, find(t, l, "plain:1").ID(), la.DiffID.Digest())
+	if len(unpacked) != 1 {
+		t.Errorf("removed %v", unpacked)
+	}
+}

@@ -177,3 +177,64 @@ func damage(t *testing.T, l *layout.Layout, d digest.Digest) {
 		t.Fatal(err)
 	}
 }
+
+// An image that cannot be loaded is found as far as it goes, and is in nobody's way.
+func TestFindDamaged(t *testing.T) {
+	v := newVictim(t)
+	v.flip(v.manifest.Digest)
+	b := find(t, v.l, "b:1")
+	for _, name := range []string{b.ID().String(), b.ID().Hex(), b.ID().Short()} {
+		find(t, v.l, name)
+	}
+	for _, name := range []string{"a:1", v.config.Short(), v.config.Hex(), "a@" + v.manifest.Digest.String()} {
+		_, err := image.Find(t.Context(), v.l, name)
+		var damaged *image.DamagedError
+		if !errors.As(err, &damaged) {
+			t.Errorf("Find(%q): %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff([]string{"a:1", "a:2"}, damaged.Names); diff != "" || damaged.ID != v.config {
+			t.Errorf("Find(%q): %s %s", name, damaged.ID, diff)
+		}
+	}
+	// Of an entry that another tool has written nobody remembers the ID.
+	v.edit(`"dev.minidock.config-digest":"`+v.config.String()+`",`, "")
+	v.edit(`"dev.minidock.config-digest":"`+v.config.String()+`",`, "")
+	find(t, v.l, b.ID().Short())
+	var missing *image.NotFoundError
+	if _, err := image.Find(t.Context(), v.l, v.config.Short()); !errors.As(err, &missing) {
+		t.Errorf("found by an ID that nobody knows: %v", err)
+	}
+}
+
+// A prefix that fits an image with a name and one of the steps of another image is
+// not clear either.
+func TestFindAmbiguousStep(t *testing.T) {
+	l := newStore(t)
+	steps := map[string]bool{}
+	var parent oci.Descriptor
+	i := image.Scratch(linuxAMD64())
+	for n := range 40 { // most of the 16 digits
+		h := at(n, "step")
+		i = i.WithConfig(func(*oci.ImageConfig) {}, &h)
+		parent = save(t, l, i, parent)
+		steps[i.ID().Hex()[:1]] = true
+	}
+	h := at(100, "last")
+	tag(t, l, "top:1", save(t, l, i.WithConfig(func(*oci.ImageConfig) {}, &h), parent))
+	delete(steps, find(t, l, "top:1").ID().Hex()[:1])
+	for n := range 100 {
+		name := fmt.Sprintf("app:%d", n)
+		simple(t, l, name, n)
+		digit := find(t, l, name).ID().Hex()[:1]
+		if !steps[digit] {
+			continue
+		}
+		var ambiguous *image.AmbiguousError
+		if _, err := image.Find(t.Context(), l, digit); !errors.As(err, &ambiguous) {
+			t.Errorf("Find(%q): %v", digit, err)
+		}
+		return
+	}
+	t.Error("no image begins with the digit of a step")
+}

@@ -18,6 +18,11 @@ const (
 	maxConfig   = 16 << 20
 )
 
+// maxDepth is how many documents there may be from the index to a manifest.
+const maxDepth = 4
+
+var errTooDeep = errors.New("index within index within index")
+
 // ErrNotImage is wrapped by the errors about something in the store that is
 // fine but no image for this machine: an artifact, another platform's image.
 var ErrNotImage = errors.New("not an image for this platform")
@@ -73,7 +78,7 @@ func assemble(m oci.Manifest, config oci.ImageConfig, raw []byte) (*Image, error
 // loadManifest reads the manifest that d points at, through indexes. An index
 // may list indexes; more than a few deep is no image but a trap.
 func loadManifest(l *layout.Layout, d oci.Descriptor) (oci.Manifest, error) {
-	for range 4 {
+	for range maxDepth {
 		b, err := l.Blobs().ReadBytes(d.Digest, maxManifest)
 		if err != nil {
 			return oci.Manifest{}, err
@@ -89,7 +94,7 @@ func loadManifest(l *layout.Layout, d oci.Descriptor) (oci.Manifest, error) {
 			return oci.Manifest{}, err
 		}
 	}
-	return oci.Manifest{}, errors.New("index within index within index")
+	return oci.Manifest{}, errTooDeep
 }
 
 func parseImageManifest(d oci.Descriptor, b []byte) (oci.Manifest, error) {

@@ -84,31 +84,92 @@ func (i *Image) checkAnnotations(d oci.Descriptor, size int64) error {
 // check reads the layer's blob once, compares all that is said about it, and
 // returns its size as Size does.
 func (la Layer) check(l *layout.Layout) (size int64, err error) {
-	d := la.Descriptor
-	mediaType := oci.LayerMediaType(d.MediaType)
-	if mediaType == "" {
-		return 0, fmt.Errorf("media type %q is not a layer's", d.MediaType)
+	if oci.LayerMediaType(la.Descriptor.MediaType) == "" {
+		return 0, fmt.Errorf("media type %q is not a layer's", la.Descriptor.MediaType)
 	}
-	f, err := l.Blobs().Open(d.Digest)
+	facts := readFacts(context.Background(), l, la.Descriptor.Digest)
+	if facts.damage != nil {
+		return 0, facts.damage
+	}
+	return facts.files, la.compare(facts)
+}
+
+// layerFacts is what there is to know of a layer's blob.
+type layerFacts struct {
+	damage     error // it has not the bytes that its digest is of, and nothing else is known
+	archiveErr error // it is no archive that could be unpacked
+	mediaType  string
+	size       int64 // as it is stored
+	diffID     digest.Digest
+	files      int64 // the sum of the files' sizes
+}
+
+// readFacts reads the blob to its end.
+func readFacts(ctx context.Context, l *layout.Layout, d digest.Digest) (facts layerFacts) {
+	f, err := l.Blobs().Open(d)
 	if err != nil {
-		return 0, err
+		return layerFacts{damage: err}
 	}
 	defer f.Close()
-	diff := digest.NewHasher()
-	found, files, err := readLayer(digest.NewVerifier(f, d.Digest, d.Size), diff)
+	info, err := f.Stat()
 	if err != nil {
-		return 0, fmt.Errorf("read %s: %w", d.Digest, err)
+		return layerFacts{damage: err}
 	}
-	if found != mediaType {
-		return 0, fmt.Errorf("media type is %q, the blob is %q", d.MediaType, found)
+	facts.size = info.Size()
+	blob := &remembering{r: digest.NewVerifier(&interruptible{ctx, f}, d, facts.size)}
+	diff := digest.NewHasher()
+	facts.mediaType, facts.files, facts.archiveErr = readLayer(blob, diff)
+	if blob.err != nil {
+		return layerFacts{damage: fmt.Errorf("read %s: %w", d, blob.err)}
 	}
-	if diff.Digest() != la.DiffID.Digest() {
-		return 0, fmt.Errorf("invalid diffID: expected %q, got %q", la.DiffID, diff.Digest())
+	facts.diffID = diff.Digest()
+	return facts
+}
+
+// remembering keeps the error of a reader apart from those of whoever reads.
+type remembering struct {
+	r   io.Reader
+	err error
+}
+
+func (r *remembering) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
 	}
-	if want, ok := parseSize(d.Annotations[oci.FilesSizeAnnotation]); ok && want != files {
-		return 0, fmt.Errorf("annotation %s is %d, the files have %d bytes", oci.FilesSizeAnnotation, want, files)
+	return n, err
+}
+
+// interruptible reads until ctx ends.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *interruptible) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
 	}
-	return files, nil
+	return r.r.Read(p)
+}
+
+// compare tells what of all that is said about the layer is not so.
+func (la Layer) compare(facts layerFacts) error {
+	d := la.Descriptor
+	switch mediaType := oci.LayerMediaType(d.MediaType); {
+	case d.Size != facts.size:
+		return fmt.Errorf("blob %s has %d bytes, the descriptor says %d", d.Digest, facts.size, d.Size)
+	case facts.archiveErr != nil:
+		return fmt.Errorf("read %s: %w", d.Digest, facts.archiveErr)
+	case facts.mediaType != mediaType:
+		return fmt.Errorf("media type is %q, the blob is %q", d.MediaType, facts.mediaType)
+	case facts.diffID != la.DiffID.Digest():
+		return fmt.Errorf("invalid diffID: expected %q, got %q", la.DiffID, facts.diffID)
+	}
+	if want, ok := parseSize(d.Annotations[oci.FilesSizeAnnotation]); ok && want != facts.files {
+		return fmt.Errorf("annotation %s is %d, the files have %d bytes", oci.FilesSizeAnnotation, want, facts.files)
+	}
+	return nil
 }
 
 // readLayer reads a blob to its end, feeding the plain archive to diff, and

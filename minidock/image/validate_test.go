@@ -57,7 +57,7 @@ func TestValidateFinds(t *testing.T) {
 			la.Descriptor = put(t, l, oci.MediaTypeLayer, text)
 			la.DiffID = oci.DiffID(la.Descriptor.Digest)
 		}},
-		{name: "layer size", err: "2048 bytes, expected 2049", layer: func(_ *testing.T, _ *layout.Layout, la *image.Layer) { la.Descriptor.Size++ }},
+		{name: "layer size", err: "has 2048 bytes, the descriptor says 2049", layer: func(_ *testing.T, _ *layout.Layout, la *image.Layer) { la.Descriptor.Size++ }},
 		{name: "annotated size", err: "annotation dev.minidock.files-size is 7, the files have 1 bytes", layer: func(_ *testing.T, _ *layout.Layout, la *image.Layer) {
 			la.Descriptor.Annotations = map[string]string{oci.FilesSizeAnnotation: "7"}
 		}},

@@ -27,11 +27,20 @@ type ApplyOptions struct {
 	// MaxSize is the number of bytes that the archive may have when it is
 	// decompressed, and its files together; 0 means DefaultMaxSize.
 	MaxSize int64
+
+	// MaxEntries is the number of entries that the archive may have; 0 means
+	// DefaultMaxEntries.
+	MaxEntries int64
 }
 
 // DefaultMaxSize is the largest layer that is unpacked if nothing else is said:
 // a kilobyte of zstd can claim to be a terabyte.
 const DefaultMaxSize = 256 << 30
+
+// DefaultMaxEntries is the largest number of entries that is read if nothing else
+// is said. It bounds the inodes that a layer takes, and the memory: a hundred
+// bytes of zstd can be a million empty files. The largest images have a tenth.
+const DefaultMaxEntries = 10_000_000
 
 // Apply unpacks a layer archive (plain, gzip or zstd) into the directory dir,
 // in the form that overlay reads, and returns the digest of the plain archive.
@@ -60,7 +69,7 @@ func Apply(ctx context.Context, dir string, r io.Reader, opt ApplyOptions) (oci.
 	in := readAhead(plain, opt.MaxSize)
 	defer in.stop()
 
-	if err := unpack(ctx, dir, newReader(in), opt); err != nil {
+	if err := unpack(ctx, dir, newReader(in).limit(opt.MaxEntries), opt); err != nil {
 		return "", err
 	}
 	return in.rest()

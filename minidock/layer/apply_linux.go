@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -131,16 +132,21 @@ func (t *target) createFile(at int, base string, e Entry, content io.Reader) err
 }
 
 // fill writes the contents. An *os.File would bring a poller and a new buffer
-// for each of thousands of files.
+// for each of thousands of files. A buffer full of zeros becomes a hole: a disk
+// image takes no more room than it did, and a bomb of zeros none.
 func (t *target) fill(fd int, content io.Reader) error {
+	var offset int64
+	hole := false // at the end, so far
 	for {
 		n, err := content.Read(t.buf)
-		for b := t.buf[:n]; len(b) > 0; {
-			m, err := unix.Write(fd, b)
-			if err != nil && !errors.Is(err, unix.EINTR) {
-				return fmt.Errorf("write: %w", err)
+		if hole = n == len(t.buf) && isZero(t.buf) || n == 0 && hole; !hole {
+			if err := pwrite(fd, t.buf[:n], offset); err != nil {
+				return err
 			}
-			b = b[max(m, 0):]
+		}
+		offset += int64(n)
+		if err == io.EOF && hole {
+			return wrap("ftruncate", unix.Ftruncate(fd, offset))
 		}
 		if err == io.EOF {
 			return nil
@@ -149,6 +155,20 @@ func (t *target) fill(fd int, content io.Reader) error {
 			return fmt.Errorf("read contents: %w", err)
 		}
 	}
+}
+
+// isZero compares b with itself, one byte on: bytes.Equal is as fast as memory.
+func isZero(b []byte) bool { return b[0] == 0 && bytes.Equal(b[1:], b[:len(b)-1]) }
+
+func pwrite(fd int, b []byte, offset int64) error {
+	for len(b) > 0 {
+		n, err := unix.Pwrite(fd, b, offset)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("write: %w", err)
+		}
+		b, offset = b[max(n, 0):], offset+int64(max(n, 0))
+	}
+	return nil
 }
 
 // mknod makes a device or a fifo. A caller who may not make devices does
@@ -165,13 +185,19 @@ func (t *target) mknod(at int, base string, e Entry) (made bool, err error) {
 	err = unix.Mknodat(at, base, kind|0o600, int(dev))
 	if errors.Is(err, unix.EPERM) && e.Type != TypeFifo {
 		explain.Step(t.ctx, "leave out device %s: this user may not make devices", e.Name)
-		t.leftOut[e.Name] = true
+		t.leave(e)
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("mknodat: %w", err)
 	}
 	return true, nil
+}
+
+// leave remembers an entry that is left out, for the hard links to it.
+func (t *target) leave(e Entry) {
+	t.leftOut[e.Name] = true
+	t.memory += e.memory()
 }
 
 // mkdir makes a directory, or gives one that is there its attributes.
@@ -256,7 +282,7 @@ func (t *target) linkat(from *dir, old string, d *dir, base string) error {
 func (t *target) linkMissing(d *dir, base string, e Entry) error {
 	if t.leftOut[e.Linkname] {
 		explain.Step(t.ctx, "leave out %s: a link to device %s", e.Name, e.Linkname)
-		t.leftOut[e.Name] = true
+		t.leave(e)
 		return nil
 	}
 	found, err := t.copyFromLower(d, base, e.Linkname)

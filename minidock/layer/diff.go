@@ -12,4 +12,10 @@ type DiffOptions struct {
 	// contents and the same Clamp two builds make the same bytes. (The idea and
 	// the rule are SOURCE_DATE_EPOCH's, https://reproducible-builds.org/specs/.)
 	Clamp *time.Time
+
+	// Live says that the directory is in use: it is the root of a container. A
+	// file that changes while it is read is cut, or filled with zeros, to the
+	// length that it had. What disappears is left out, and so are names that
+	// begin with ".wh.", with a line in the narration.
+	Live bool
 }

@@ -75,7 +75,7 @@ func (d *differ) directory(fd int, name string, st *unix.Stat_t) error {
 	if err != nil {
 		return fmt.Errorf("%q: %w", name, err)
 	}
-	children, err := readDir(f)
+	children, err := d.children(f, name)
 	if err != nil {
 		return fmt.Errorf("read directory %q: %w", name, err)
 	}
@@ -96,7 +96,7 @@ func (d *differ) directory(fd int, name string, st *unix.Stat_t) error {
 		if isHidden(c) {
 			continue
 		}
-		if err := d.file(fd, path.Join(name, c.name), c); err != nil {
+		if err := d.file(fd, path.Join(name, c.name), c); err != nil && !d.forgive(c, err) {
 			return err
 		}
 	}
@@ -171,7 +171,7 @@ func (d *differ) file(dir int, name string, c child) error {
 		explain.Step(d.ctx, "leave out socket %s: it means nothing without its process", name)
 		return nil
 	}
-	err := d.read(dir, name, c, func(e Entry, content fdReader) error { return d.w.WriteEntry(e, content) })
+	err := d.read(dir, name, c, func(e Entry, content fdReader) error { return d.w.WriteEntry(e, d.content(content, e.Size)) })
 	if err != nil {
 		return fmt.Errorf("%q: %w", name, err)
 	}

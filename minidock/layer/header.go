@@ -89,6 +89,11 @@ func fromHeader(h *tar.Header) (Entry, error) {
 	case TypeLink:
 		e.Linkname, err = clean(h.Linkname)
 	case TypeChar, TypeBlock:
+		// The kernel cuts off what is beyond its 12 and 20 bits (makedev(3)), and
+		// 4096:0 would become 0:0, a whiteout.
+		if h.Devmajor>>12 != 0 || h.Devminor>>20 != 0 {
+			err = fmt.Errorf("entry %q: device %d:%d is out of range", name, h.Devmajor, h.Devminor)
+		}
 		e.Devmajor, e.Devminor = h.Devmajor, h.Devminor
 	case TypeDir, TypeFifo, TypeSymlink:
 	default:

@@ -22,10 +22,22 @@ const (
 // read archives (Apply, ReadTree, Contents) do so through it and so agree on
 // what an archive says.
 type reader struct {
-	tar *tar.Reader
+	tar  *tar.Reader
+	room int64 // entries that may still come
+	max  int64 // entries in all
 }
 
-func newReader(r io.Reader) *reader { return &reader{tar.NewReader(r)} }
+func newReader(r io.Reader) *reader {
+	return &reader{tar.NewReader(r), DefaultMaxEntries, DefaultMaxEntries}
+}
+
+// limit sets how many entries there may be, if max is not 0.
+func (r *reader) limit(max int64) *reader {
+	if max != 0 {
+		r.room, r.max = max, max
+	}
+	return r
+}
 
 // next returns the next entry, or io.EOF. For the two kinds of marks Name is
 // the file that is hidden, or the directory that is opaque.
@@ -37,6 +49,9 @@ func (r *reader) next() (op, Entry, error) {
 		}
 		if err != nil {
 			return 0, Entry{}, fmt.Errorf("read layer archive: %w", err)
+		}
+		if r.room--; r.room < 0 {
+			return 0, Entry{}, fmt.Errorf("read layer archive: entry %q: more than %d entries", h.Name, r.max)
 		}
 		if h.Typeflag == tar.TypeXGlobalHeader || isAufs(h.Name) {
 			continue

@@ -259,9 +259,16 @@ func (l *Layout) update(ctx context.Context, change func(*Index) (bool, error)) 
 	if changed, err := change(x); err != nil || !changed {
 		return err
 	}
-	if err := l.WriteFile(oci.IndexFile, x.text()); err != nil {
+	text := x.text()
+	if err := l.writeIndex(text, len(text) > len(old.text())); err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
+	_, _ = l.index.read(l.indexFile(), func(b []byte) (*Index, error) {
+		if bytes.Equal(b, text) {
+			return x, nil // and whoever asks next need not parse what we wrote
+		}
+		return parseIndex(b)
+	})
 	return nil
 }
 

@@ -116,7 +116,7 @@ func (l *Layout) checkEmpty() error {
 	if err != nil {
 		return err
 	}
-	ours := []string{tempDir, oci.BlobsDir, oci.IndexFile, indexLockFile, oci.LayoutFile}
+	ours := []string{tempDir, oci.BlobsDir, oci.IndexFile, spareFile, indexLockFile, oci.LayoutFile}
 	for _, e := range entries {
 		if !slices.Contains(ours, e.Name()) {
 			return fmt.Errorf("the directory is not empty and not an image store: it has %q but no %s", e.Name(), oci.LayoutFile)
@@ -130,7 +130,7 @@ func (l *Layout) createIndex() error {
 	if _, err := os.Stat(filepath.Join(l.root, oci.IndexFile)); err == nil {
 		return nil
 	}
-	return l.WriteFile(oci.IndexFile, []byte(emptyIndex))
+	return l.writeIndex([]byte(emptyIndex), true)
 }
 
 // WriteFile makes or replaces a file of the store, "index.json" or "cache/<key>":

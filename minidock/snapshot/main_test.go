@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		os.Exit(code)
 	}
 	if root := os.Getenv("SNAPSHOT_TEST_ROOT"); root != "" {
-		os.Exit(unpackForTest(root))
+		os.Exit(unpackAsProcess(root))
 	}
 	os.Exit(m.Run())
 }

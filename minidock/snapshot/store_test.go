@@ -4,12 +4,9 @@ package snapshot
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -128,44 +125,6 @@ func TestUnpackInManyGoroutines(t *testing.T) {
 	all.Wait()
 	if opened.Load() != 1 {
 		t.Errorf("unpacked %d times", opened.Load())
-	}
-}
-
-// unpackForTest is what the processes of the next test do.
-func unpackForTest(root string) int {
-	id, b := archive(new(testing.B), "a")
-	err := Open(root, Options{}).Unpack(context.Background(), id, func() (io.ReadCloser, error) {
-		fmt.Print("opened ")
-		return opener(b)()
-	})
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
-}
-
-func TestUnpackInManyProcesses(t *testing.T) {
-	s := open(t)
-	var mu sync.Mutex
-	var said string
-	var all sync.WaitGroup
-	for range 6 {
-		all.Go(func() {
-			cmd := exec.Command("/proc/self/exe")
-			cmd.Env = append(os.Environ(), "SNAPSHOT_TEST_ROOT="+s.root)
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Errorf("%v: %s", err, out)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			said += string(out)
-		})
-	}
-	all.Wait()
-	if said != "opened " {
-		t.Errorf("the processes said %q, want one opened", said)
 	}
 }
 

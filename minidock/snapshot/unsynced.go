@@ -3,12 +3,14 @@
 package snapshot
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +22,7 @@ import (
 // them, and what for? Should the power fail, the layer can be made again from its
 // archive, which is on the disk. So a layer appears at once, with a mark beside it:
 //
-//	layers/unsynced/<name>   the boot id of the machine at that time
+//	layers/unsynced/<name>   the boot id of the machine at that time, and the time
 //
 // While the mark is there, the layer is believed in only as long as the machine
 // runs (boot_id of random(4) is new with every boot); after that it may have any
@@ -43,8 +45,8 @@ func (s *Store) mark(name string) string { return filepath.Join(s.layer(unsynced
 // there before the layer, and one of another boot goes after it.
 func (s *Store) believed(name string) bool {
 	if at, err := os.ReadFile(s.mark(name)); err == nil {
-		now, err := os.ReadFile(bootIDFile)
-		if err != nil || string(at) != string(now) {
+		boot, err := os.ReadFile(bootIDFile)
+		if err != nil || !bytes.HasPrefix(at, boot) {
 			return false
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -80,7 +82,8 @@ func (s *Store) setMark(name string) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := f.Write(boot); err != nil {
+	// No two marks are equal: that is what the time is for.
+	if _, err := fmt.Fprintf(f, "%s%d\n", boot, time.Now().UnixNano()); err != nil {
 		return err
 	}
 	return errors.Join(f.Sync(), dir.Sync())
@@ -152,13 +155,14 @@ func (s *Store) Settle(ctx context.Context) error {
 	return nil
 }
 
-// settled lists the marks whose layers are complete, so that a sync makes them last.
-func (s *Store) settled() (marks []os.FileInfo, err error) {
+// settled returns the marks whose layers are complete, so that a sync makes them last.
+func (s *Store) settled() (marks map[string][]byte, err error) {
 	entries, err := os.ReadDir(s.layer(unsyncedName))
+	marks = map[string][]byte{}
 	for _, e := range entries {
-		mark, err := e.Info()
+		mark, err := os.ReadFile(s.mark(e.Name()))
 		if err == nil && s.believed(e.Name()) {
-			marks = append(marks, mark)
+			marks[e.Name()] = mark
 		}
 	}
 	return marks, err
@@ -166,18 +170,18 @@ func (s *Store) settled() (marks []os.FileInfo, err error) {
 
 // clearMarks takes those marks away that are still the same. One that is not
 // belongs to a layer which was made after the sync.
-func (s *Store) clearMarks(marks []os.FileInfo) error {
+func (s *Store) clearMarks(marks map[string][]byte) error {
 	dir, err := s.lockMarks()
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	for _, mark := range marks {
-		is, err := os.Lstat(s.mark(mark.Name()))
-		if err != nil || !os.SameFile(is, mark) || !is.ModTime().Equal(mark.ModTime()) {
+	for name, mark := range marks {
+		is, err := os.ReadFile(s.mark(name))
+		if err != nil || !bytes.Equal(is, mark) {
 			continue
 		}
-		if err := os.Remove(s.mark(mark.Name())); err != nil {
+		if err := os.Remove(s.mark(name)); err != nil {
 			return err
 		}
 	}

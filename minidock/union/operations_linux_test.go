@@ -126,7 +126,18 @@ func (s *stack) check(upper string) {
 		s.t.Fatal(err)
 	}
 	s.trees, s.archives = append(s.trees, tree), append(s.archives, data)
-	s.compare("the plain directory", "View", want, listView(s.t, New(s.trees...), s.archives))
+	view := New(s.trees...)
+	s.compare("the plain directory", "View", want, listView(s.t, view, s.archives))
+	for _, tree := range s.trees {
+		tree.Walk(func(e layer.Entry) error {
+			_, err := os.Lstat(filepath.Join(s.plain, e.Name))
+			through, _, _ := view.Resolve(filepath.Dir(e.Name), true)
+			if _, ok := view.Lookup(e.Name); ok != (err == nil) && through == filepath.Dir(e.Name) {
+				s.t.Errorf("Lookup(%q) = %v, the plain directory: %v", e.Name, ok, err)
+			}
+			return nil
+		})
+	}
 
 	dir := s.t.TempDir()
 	opt := layer.ApplyOptions{UserXattr: s.rootless, Squash: s.owners == 1, Lower: s.lower}
@@ -233,7 +244,7 @@ func (s *stack) operate(o operation) {
 	now := time.Unix(s.rand.Int64N(2e9), s.rand.Int64N(1e9))
 	for _, name := range o.time {
 		for _, root := range []string{s.merged, s.plain} {
-			err := stamp(filepath.Join(root, name), now)
+			err := stamp(root+"/"+name, now)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) && !errors.Is(err, unix.ELOOP) {
 				s.t.Fatal(o.text, err)
 			}
@@ -256,11 +267,23 @@ func stamp(path string, when time.Time) error {
 	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// name is one of few, so that operations meet. Some go through symbolic links.
+// name is mostly that of a file or of something new beside it. What is invented is
+// one of few names, so that they meet, and may go through a symbolic link.
 func (s *stack) name() string {
+	var there []string
+	filepath.WalkDir(s.plain, func(path string, d fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(s.plain, path)
+		if there = append(there, name); err == nil && d.IsDir() {
+			there = append(there, filepath.Join(name, fmt.Sprint(s.rand.IntN(5))))
+		}
+		return err
+	})
+	if name := there[s.rand.IntN(len(there))]; name != "." && s.rand.IntN(5) > 0 {
+		return name
+	}
 	parts := make([]string, 1+s.rand.IntN(3))
 	for i := range parts {
-		parts[i] = []string{"a", "b", "c", "d", "odd\n\xff"}[s.rand.IntN(5)]
+		parts[i] = []string{"0", "1", "2", "3", "odd\n\xff"}[s.rand.IntN(5)]
 	}
 	return strings.Join(parts, "/")
 }
@@ -271,7 +294,7 @@ func (s *stack) operation() operation {
 	n, text := s.rand.IntN(5000), fmt.Sprint(s.rand.Uint64())
 	mode := uint32(s.rand.IntN(0o10000))
 	uid, gid := s.rand.IntN(s.owners), s.rand.IntN(s.owners)
-	dirs := []string{filepath.Dir(a), filepath.Dir(b)}
+	dirs := []string{filepath.Dir(a) + "/.", filepath.Dir(b) + "/."} // a symbolic link is followed
 	one := func(format string, do func(path string) error) operation {
 		return operation{fmt.Sprintf(format, a), func(root string) error { return do(filepath.Join(root, a)) }, []string{a, dirs[0]}}
 	}
@@ -287,7 +310,14 @@ func (s *stack) operation() operation {
 	all := []func() operation{
 		func() operation { return one("mkdir %q", mkdir) },
 		func() operation { return one("mkdir %q", mkdir) },
-		func() operation { return one("mkdir -p %q", func(path string) error { return os.MkdirAll(path, 0o755) }) },
+		func() operation { return one("mkdir %q", mkdir) },
+		func() operation { return one("mkdir %q", mkdir) },
+		func() operation {
+			return one("mkdir -p %q", func(path string) error { return os.MkdirAll(path, 0o755) })
+		},
+		func() operation { return one("create %q", create) },
+		func() operation { return one("create %q", create) },
+		func() operation { return one("create %q", create) },
 		func() operation { return one("create %q", create) },
 		func() operation { return one("create %q", create) },
 		func() operation {
@@ -300,14 +330,13 @@ func (s *stack) operation() operation {
 			return one(fmt.Sprintf("truncate %%q to %d", n), func(path string) error { return truncate(path, int64(n)) })
 		},
 		func() operation { return one("unlink %q", unix.Unlink) },
-		func() operation { return one("unlink %q", unix.Unlink) },
 		func() operation { return one("rmdir %q", unix.Rmdir) },
-		func() operation { return one("rm -r %q", os.RemoveAll) },
+		func() operation { return one("rm -r %q", removeAll) },
 		func() operation {
-			return one("rm -r and mkdir %q", func(path string) error { return cmp.Or(os.RemoveAll(path), mkdir(path)) })
+			return one("rm -r and mkdir %q", func(path string) error { return cmp.Or(removeAll(path), mkdir(path)) })
 		},
 		func() operation {
-			return one("rm -r and create %q", func(path string) error { return cmp.Or(os.RemoveAll(path), create(path)) })
+			return one("rm -r and create %q", func(path string) error { return cmp.Or(removeAll(path), create(path)) })
 		},
 		func() operation { return two("rename %q %q", os.Rename) },
 		func() operation { return two("rename %q %q", os.Rename) },
@@ -379,6 +408,21 @@ func truncate(path string, size int64) error {
 	}
 	defer unix.Close(fd)
 	return unix.Ftruncate(fd, size)
+}
+
+// removeAll is os.RemoveAll that does not try for ever where a name remains.
+func removeAll(path string) error {
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		entries, err = nil, nil
+	}
+	for _, e := range entries {
+		err = cmp.Or(err, removeAll(filepath.Join(path, e.Name())))
+	}
+	if err = cmp.Or(err, os.Remove(path)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func exchange(a, b string) error {

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"minidock.dev/minidock/archive"
+)
+
+// loading is the flags of load.
+type loading struct {
+	input string
+	quiet bool
+}
+
+func (a *app) loadCommand() *cobra.Command {
+	var opt loading
+	cmd := &cobra.Command{
+		Use:                   "load [OPTIONS]",
+		Short:                 "Load an image from a tar archive or STDIN",
+		Args:                  noArgs,
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.load(cmd.Context(), opt)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&opt.input, "input", "i", "", "Read from tar archive file or OCI layout directory, instead of STDIN")
+	flags.BoolVarP(&opt.quiet, "quiet", "q", false, "Suppress the load output")
+	return cmd
+}
+
+func (a *app) load(ctx context.Context, opt loading) error {
+	if opt.input == "" && isTerminal(a.In) {
+		return plainError("requested load from stdin, but stdin is empty")
+	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	images, err := a.loadInput(ctx, opt.input)
+	if err != nil && ctx.Err() != nil {
+		return interruption(ctx, "load")
+	}
+	if err != nil {
+		return err
+	}
+	for _, i := range images {
+		if err := a.reportLoaded(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadInput loads from a file, a directory, or standard input.
+func (a *app) loadInput(ctx context.Context, name string) ([]archive.Loaded, error) {
+	if name == "" {
+		return a.loadFrom(ctx, a.In)
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, plainError("%v", err)
+	}
+	if info.IsDir() {
+		l, err := a.layout(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return archive.LoadDir(ctx, l, name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, plainError("%v", err)
+	}
+	defer f.Close()
+	return a.loadFrom(ctx, f)
+}
+
+func (a *app) loadFrom(ctx context.Context, r io.Reader) ([]archive.Loaded, error) {
+	l, err := a.layout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return archive.Load(ctx, l, r)
+}
+
+// reportLoaded prints docker's lines about one image.
+func (a *app) reportLoaded(i archive.Loaded) error {
+	for _, name := range i.Names {
+		if old := i.Replaced[name]; old != "" {
+			fmt.Fprintf(a.Out, "The image %s already exists, renaming the old one with ID %s to empty string\n", name, old)
+		}
+	}
+	for _, name := range i.Names {
+		if _, err := fmt.Fprintf(a.Out, "Loaded image: %s\n", name); err != nil {
+			return err
+		}
+	}
+	if len(i.Names) > 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(a.Out, "Loaded image ID: %s\n", i.ID)
+	return err
+}
