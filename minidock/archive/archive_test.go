@@ -314,7 +314,8 @@ func TestPlatforms(t *testing.T) {
 	if err := l.Tag(t.Context(), "multi:1", "docker.io/library/multi:1", desc); err != nil {
 		t.Fatal(err)
 	}
-	archived := saved(t, l, archive.SaveOptions{}, item(find(t, l, "multi:1")))
+	multi := archive.Item{Image: find(t, l, "multi:1"), Names: []string{"multi:1"}}
+	archived := saved(t, l, archive.SaveOptions{}, multi)
 	to := newStore(t)
 	loaded, err := archive.Load(t.Context(), to, pipe(archived))
 	if err != nil {
@@ -329,7 +330,7 @@ func TestPlatforms(t *testing.T) {
 	validate(t, to)
 
 	// With another compression only this machine's is left.
-	roundTrip(t, pipe(saved(t, l, archive.SaveOptions{Compress: "gzip"}, item(find(t, l, "multi:1")))),
+	roundTrip(t, pipe(saved(t, l, archive.SaveOptions{Compress: "gzip"}, multi)),
 		[]archive.Item{{Image: b, Names: []string{"multi:1"}}}, false)
 }
 

@@ -72,29 +72,7 @@ func readLayer(r io.Reader) (files int64, err error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	return files, zeros(r)
-}
-
-// zeros reads what tar programs put after the end of an archive.
-func zeros(r io.Reader) error {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
-		for _, b := range buf[:n] {
-			if b != 0 {
-				return errors.New("read layer archive: data after the end of the archive")
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return files, err
 }
 
 // A bounded reader fails where a layer is longer than any that is unpacked: a

@@ -2,11 +2,10 @@ package archive
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
@@ -60,19 +59,21 @@ func nameIn(ctx context.Context, to *layout.Layout, i planned) error {
 	return nil
 }
 
-// tidier returns what takes away the files with which a store helps itself, and a
-// layout for others need not have, if they are not there yet: the lock of the index
-// and the directory for what is being written.
+// tidier returns what takes away the files with which a store helps itself, locks
+// and the directory for what is being written, so far as they are not there yet: a
+// layout for others need not have them.
 func tidier(dir string) func() {
-	var ours []string
-	for _, name := range []string{"tmp", "index.lock"} {
-		if _, err := os.Lstat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {
-			ours = append(ours, filepath.Join(dir, name))
-		}
+	keep := []string{oci.LayoutFile, oci.IndexFile, oci.BlobsDir}
+	before, _ := os.ReadDir(dir)
+	for _, e := range before {
+		keep = append(keep, e.Name())
 	}
 	return func() {
-		for _, path := range ours {
-			os.Remove(path) // tmp only if it is empty
+		after, _ := os.ReadDir(dir)
+		for _, e := range after {
+			if !slices.Contains(keep, e.Name()) {
+				os.Remove(filepath.Join(dir, e.Name())) // a directory only if it is empty
+			}
 		}
 	}
 }

@@ -116,13 +116,20 @@ func (a *app) discard(ctx context.Context, damaged *image.DamagedError, typed st
 	if len(meant) > 0 && len(meant) < len(damaged.Names) {
 		return a.untag(ctx, meant)
 	}
+	if err := a.settleLayers(ctx); err != nil {
+		return err
+	}
 	deleted, err := image.Discard(ctx, a.images, damaged)
 	return a.printDeleted(damaged.Names, deleted, err)
 }
 
 func (a *app) untag(ctx context.Context, names []string) error {
 	for _, name := range names {
-		if err := a.images.Untag(ctx, name); err != nil {
+		err := a.images.Untag(ctx, name)
+		if errors.Is(err, layout.ErrNotFound) {
+			err = &image.NotFoundError{Name: name} // somebody else was faster
+		}
+		if err != nil {
 			return err
 		}
 		fmt.Fprintln(a.Out, "Untagged:", name)

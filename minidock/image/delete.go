@@ -83,6 +83,12 @@ func deleteFamily(ctx context.Context, l *layout.Layout, f *Found, opt DeleteOpt
 	}
 	defer release()
 
+	var containers [][]oci.DiffID
+	if opt.Containers != nil {
+		if containers, err = opt.Containers(); err != nil {
+			return nil, err
+		}
+	}
 	family := familyOf(l, f)
 	if opt.NoPrune && len(family) > 1 {
 		if err := l.Add(ctx, family[1].manifest); err != nil {
@@ -102,7 +108,7 @@ func deleteFamily(ctx context.Context, l *layout.Layout, f *Found, opt DeleteOpt
 		return nil, damage
 	}
 	family = slices.DeleteFunc(family, func(m member) bool { return !gone[m.manifest.Digest] })
-	used, err := usageOf(l, family, opt.Containers)
+	used, err := usageOf(l, family, containers)
 	if err != nil {
 		return nil, err
 	}
@@ -216,16 +222,10 @@ type usage struct {
 	diffs  map[oci.DiffID]bool
 }
 
-func usageOf(l *layout.Layout, family []member, containers func() ([][]oci.DiffID, error)) (*usage, error) {
+func usageOf(l *layout.Layout, family []member, containers [][]oci.DiffID) (*usage, error) {
 	u := &usage{chains: map[oci.ChainID]bool{}, diffs: map[oci.DiffID]bool{}}
-	if containers != nil {
-		lists, err := containers()
-		if err != nil {
-			return nil, err
-		}
-		for _, ids := range lists {
-			u.add(ids)
-		}
+	for _, ids := range containers {
+		u.add(ids)
 	}
 	x, err := l.Index()
 	if err != nil {

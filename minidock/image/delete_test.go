@@ -291,7 +291,7 @@ func TestDeleteBesideDamaged(t *testing.T) {
 	if len(deleted) == 0 || deleted[0] != b.ID() {
 		t.Errorf("deleted %v", deleted)
 	}
-	wantCount(t, v.l, "9 blobs, 2 cache entries")
+	wantCount(t, v.l, "8 blobs, 2 cache entries")
 	if _, err := image.Find(t.Context(), v.l, "b:1"); err == nil {
 		t.Error("it is still in the index")
 	}

@@ -1,7 +1,6 @@
 package layer
 
 import (
-	"errors"
 	"io"
 
 	"minidock.dev/minidock/digest"
@@ -88,24 +87,11 @@ func (a *ahead) Read(p []byte) (int, error) {
 }
 
 // rest reads what follows the archive and returns the digest of everything.
-// tar programs fill their last record with zeros. Anything else would be part
-// of the layer's digest and yet be seen by some readers only.
 func (a *ahead) rest() (oci.DiffID, error) {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := a.Read(buf)
-		for _, b := range buf[:n] {
-			if b != 0 {
-				return "", errors.New("read layer archive: data after the end of the archive")
-			}
-		}
-		if err == io.EOF {
-			return oci.DiffID(a.hash.Digest()), nil
-		}
-		if err != nil {
-			return "", err
-		}
+	if err := zeros(a); err != nil {
+		return "", err
 	}
+	return oci.DiffID(a.hash.Digest()), nil
 }
 
 // stop ends the goroutine and returns when it no longer reads.

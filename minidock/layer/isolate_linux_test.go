@@ -48,13 +48,13 @@ func single(t *testing.T) bool {
 }
 
 // rootless reports whether we are in a user namespace, or no root at all.
-func rootless(t *testing.T) bool {
+func rootless(t testing.TB) bool {
 	t.Helper()
 	b, _ := os.ReadFile("/proc/self/uid_map")
 	return os.Geteuid() != 0 || !strings.Contains(string(b), "4294967295")
 }
 
 // options are those with which this process unpacks.
-func options(t *testing.T) ApplyOptions {
+func options(t testing.TB) ApplyOptions {
 	return ApplyOptions{UserXattr: rootless(t), Squash: rootless(t)}
 }

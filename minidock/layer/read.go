@@ -109,7 +109,7 @@ func isAufs(name string) bool {
 
 // ReadTree reads the names of a layer archive, compressed or not, and leaves
 // the contents: where r can seek and the archive is plain they are not even
-// read. The tree is what Apply would make of the same archive.
+// read. What follows the archive must be zeros. The tree is what Apply would make of the same archive.
 func ReadTree(r io.Reader) (*Tree, error) {
 	plain, err := decompressSeeking(r)
 	if err != nil {
@@ -120,7 +120,7 @@ func ReadTree(r io.Reader) (*Tree, error) {
 	for {
 		what, e, err := in.next()
 		if err == io.EOF {
-			return t, nil
+			return t, zeros(plain)
 		}
 		if err == nil {
 			err = t.apply(what, e)
@@ -130,6 +130,27 @@ func ReadTree(r io.Reader) (*Tree, error) {
 		}
 		if t.index++; t.memory > maxMemory {
 			return nil, fmt.Errorf("read layer archive: %w", errTooManyNames)
+		}
+	}
+}
+
+// zeros reads what follows the archive. tar programs fill their last record with
+// zeros. Anything else would be part of the layer's digest and yet be seen by some
+// readers only.
+func zeros(r io.Reader) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		for _, b := range buf[:n] {
+			if b != 0 {
+				return errors.New("read layer archive: data after the end of the archive")
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read layer archive: %w", err)
 		}
 	}
 }

@@ -2,9 +2,12 @@ package layout
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"minidock.dev/minidock/explain"
 )
@@ -79,8 +82,20 @@ func (l *Layout) await(ctx context.Context, name string, try, wait lockMode) (re
 
 // openLock opens a file to be locked, making it when needed. The file stays for
 // ever: were it removed, the next process would lock another file of that name.
+//
+// Who may not write to the store may still look at it, under the lock: flock(2) does
+// not ask how a file was opened. A store in which there is no such file, and none
+// can be made, is one that nobody changes; its directory will do.
 func (l *Layout) openLock(name string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(l.root, name), os.O_RDWR|os.O_CREATE, 0o600)
+	path := filepath.Join(l.root, name)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
+		for _, path := range []string{path, l.root} {
+			if f, err := os.Open(path); err == nil {
+				return f, nil
+			}
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock store: %w", err)
 	}

@@ -111,7 +111,7 @@ type History struct {
 // diff_ids, Docker's form of an image without files.
 func ParseImageConfig(b []byte) (ImageConfig, error) {
 	var c ImageConfig
-	if err := json.Unmarshal(b, &c); err != nil {
+	if err := unmarshal(b, &c); err != nil {
 		return ImageConfig{}, fmt.Errorf("parse image config: %w", err)
 	}
 	if c.RootFS.Type != "layers" {

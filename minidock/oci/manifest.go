@@ -53,7 +53,7 @@ func ParseIndex(b []byte) (Index, error) {
 		Config json.RawMessage `json:"config"`
 		Layers json.RawMessage `json:"layers"`
 	}
-	if err := json.Unmarshal(b, &doc); err != nil {
+	if err := unmarshal(b, &doc); err != nil {
 		return Index{}, fmt.Errorf("parse index: %w", err)
 	}
 	if doc.Config != nil || doc.Layers != nil || doc.FSLayers != nil {
@@ -76,7 +76,7 @@ func ParseManifest(b []byte) (Manifest, error) {
 		foreign
 		Manifests json.RawMessage `json:"manifests"`
 	}
-	if err := json.Unmarshal(b, &doc); err != nil {
+	if err := unmarshal(b, &doc); err != nil {
 		return Manifest{}, fmt.Errorf("parse manifest: %w", err)
 	}
 	if doc.Manifests != nil || doc.FSLayers != nil {

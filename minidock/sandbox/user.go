@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -77,7 +77,7 @@ func (f userFiles) user(who string) (passwdEntry, error) {
 	}
 	number, isNumber := parseID(who)
 	byNumber := passwdEntry{uid: number, home: "/"}
-	for _, field := range lines {
+	for field := range lines {
 		if len(field) < 6 {
 			continue
 		}
@@ -109,7 +109,7 @@ func (f userFiles) group(which string) (gid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, field := range lines {
+	for field := range lines {
 		if len(field) < 3 || field[0] != which {
 			continue
 		}
@@ -123,6 +123,19 @@ func (f userFiles) group(which string) (gid int, err error) {
 	return 0, fmt.Errorf("unable to find group %s: no matching entries in group file", which)
 }
 
+// maxGroups is NGROUPS_MAX: setgroups(2) takes no more.
+const maxGroups = 65536
+
+// lists reports whether a user is in a list of members.
+func lists(members, name string) bool {
+	for member := range strings.SplitSeq(members, ",") {
+		if member == name {
+			return true
+		}
+	}
+	return false
+}
+
 // groupsOf lists the further groups of a user.
 func (f userFiles) groupsOf(name string, primary int) ([]int, error) {
 	lines, err := f.read("etc/group")
@@ -130,12 +143,17 @@ func (f userFiles) groupsOf(name string, primary int) ([]int, error) {
 		return nil, err
 	}
 	var gids []int
-	for _, field := range lines {
-		if len(field) < 4 || !slices.Contains(strings.Split(field[3], ","), name) {
+	seen := map[int]bool{primary: true}
+	for field := range lines {
+		if len(field) < 4 || !lists(field[3], name) {
 			continue
 		}
-		if gid, ok := parseID(field[2]); ok && gid != primary && !slices.Contains(gids, gid) {
+		if gid, ok := parseID(field[2]); ok && !seen[gid] {
+			seen[gid] = true
 			gids = append(gids, gid)
+		}
+		if len(gids) == maxGroups {
+			return nil, fmt.Errorf("user %s is in more than %d groups of the group file", name, maxGroups)
 		}
 	}
 	return gids, nil
@@ -150,15 +168,16 @@ func parseID(s string) (int, bool) {
 // maxUserFile is far above what any system has and far below what hurts.
 const maxUserFile = 8 << 20
 
-// read returns the lines of a file, split at colons. A missing file has none.
+// read gives the lines of a file one by one, split at colons: all of them at once
+// would be many times the file. A missing file has none.
 //
 // The image may have a symbolic link to the host's /etc/passwd in this place, which
 // is resolved inside root, or a pipe, to open which would last for ever.
-func (f userFiles) read(path string) ([][]string, error) {
+func (f userFiles) read(path string) (iter.Seq[[]string], error) {
 	fd, err := sys.Openat2(f.root, path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0,
 		unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
-		return nil, nil
+		return splitLines(""), nil
 	}
 	if err != nil {
 		return nil, err
@@ -179,12 +198,14 @@ func (f userFiles) read(path string) ([][]string, error) {
 	return splitLines(string(b)), nil
 }
 
-func splitLines(text string) [][]string {
-	var lines [][]string
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			lines = append(lines, strings.Split(line, ":"))
+// splitLines splits off as many fields as anybody looks at; the last has the rest.
+func splitLines(text string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for line := range strings.Lines(text) {
+			line = strings.TrimSpace(line)
+			if line != "" && line[0] != '#' && !yield(strings.SplitN(line, ":", 8)) {
+				return
+			}
 		}
 	}
-	return lines
 }

@@ -3,8 +3,10 @@
 package sandbox_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -142,4 +144,47 @@ func FuzzLookupUser(f *testing.F) {
 			t.Errorf("%+v, home %q", u, home)
 		}
 	})
+}
+
+// Files of the largest size that is accepted must cost neither minutes nor
+// gigabytes.
+func TestLookupUserHuge(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	fill := func(line func(n int) string) string {
+		var b strings.Builder
+		for n := 0; ; n++ {
+			next := line(n)
+			if b.Len()+len(next) > 8<<20 {
+				return b.String()
+			}
+			b.WriteString(next)
+		}
+	}
+	write(t, root, "etc/passwd", "app:x:7:8::/:\n"+strings.Repeat(":", 4<<20)+"\n", 0o644)
+	write(t, root, "etc/group", fill(func(n int) string { return fmt.Sprintf("g:x:%d:app\n", n) }), 0o644)
+	if _, _, err := sandbox.LookupUser(root, "app"); err == nil || !strings.Contains(err.Error(), "more than 65536 groups") {
+		t.Errorf("a user in half a million groups: %v", err)
+	}
+	write(t, root, "etc/group", fill(func(n int) string { return "g:x:9:app\n" }), 0o644)
+	before := allocated()
+	if u, _, err := sandbox.LookupUser(root, "app"); err != nil || len(u.AdditionalGids) != 2 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if grown := allocated() - before; grown > 100<<20 {
+		t.Errorf("%d MB are in use for it", grown>>20)
+	}
+	write(t, root, "etc/passwd", strings.Repeat("x", 8<<20+1), 0o644)
+	if _, _, err := sandbox.LookupUser(root, "app"); err == nil || !strings.Contains(err.Error(), "at most 8388608 bytes") {
+		t.Errorf("a file that is too long: %v", err)
+	}
+}
+
+// allocated returns the bytes of the heap that have come from the system.
+func allocated() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapSys)
 }

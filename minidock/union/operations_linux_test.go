@@ -30,7 +30,7 @@ const (
 )
 
 // failedSeeds are those on which the comparison once failed.
-var failedSeeds = []uint64{}
+var failedSeeds = []uint64{6289426365920826986, 14247976305035709392}
 
 // Programs work in a container's root: random operations are done in the kernel's
 // overlay and, for the truth, in a plain directory. Then five trees must be equal:
@@ -212,6 +212,7 @@ func (s *stack) separate(path string, st *unix.Stat_t) error {
 		err = unix.Mknod(path, st.Mode, int(st.Rdev))
 	}
 	err = cmp.Or(err, unix.Lchown(path, e.UID, e.GID))
+	unix.Lremovexattr(path, "system.posix_acl_access") // it may have inherited one
 	for name, value := range e.Xattrs {
 		err = cmp.Or(err, unix.Lsetxattr(path, name, []byte(value), 0))
 	}
@@ -230,10 +231,11 @@ type operation struct {
 }
 
 // operate does the same in both trees. Both must say the same; but overlay does
-// not rename directories of lower layers, for which programs have cp and rm.
+// not rename directories of lower layers, for which programs have cp and rm, and
+// now and then finds a file that RENAME_EXCHANGE names too changed (ESTALE).
 func (s *stack) operate(o operation) {
 	err := o.do(s.merged)
-	if errors.Is(err, unix.EXDEV) {
+	if errors.Is(err, unix.EXDEV) || errors.Is(err, unix.ESTALE) {
 		return
 	}
 	truth := o.do(s.plain)
