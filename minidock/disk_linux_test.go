@@ -219,12 +219,12 @@ func (d *disk) suffer(t *testing.T, fill func()) {
 				}
 			}
 			os.Remove(filepath.Join(d.dir, "out.tar"))
-			if o := d.run("run", "--rm", "app"); o.code != 0 || o.out != "app" {
-				t.Error(o)
-			}
-			d.must(t, "system", "prune", "-f")
 		})
 	}
+	if o := d.run("run", "--rm", "app"); o.code != 0 || o.out != "app" {
+		t.Error(o)
+	}
+	d.must(t, "system", "prune", "-f")
 }
 
 // checkRefusal wants one clear error.
@@ -250,56 +250,82 @@ func (d *disk) checkRefusal(t *testing.T, o outcome, must bool) {
 func TestReadOnly(t *testing.T) {
 	inPrivate(t, func(t *testing.T) {
 		d := newDisk(t, "tmpfs", "")
+		d.furnish(t)
 		d.must(t, "run", "--name", "box", "app")
-		for deadline := time.Now().Add(10 * time.Second); len(holders(d.store)) > 0 && time.Now().Before(deadline); {
-			time.Sleep(20 * time.Millisecond) // the monitor may still be writing
+		err := unix.EBUSY // as long as the monitor has something to write
+		for deadline := time.Now().Add(10 * time.Second); err == unix.EBUSY && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			err, _ = unix.Mount("", d.dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "").(unix.Errno)
 		}
-		if err := unix.Mount("", d.dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+		if err != 0 {
 			t.Fatal(err)
 		}
-		d.onlyLooks(t, "read-only file system")
+		d.looks(t)
+		d.cannot(t, "read-only file system", "run --rm app", "run -d app", "start box", "rm box", "image prune -f", "system prune -f")
 	})
 }
 
-// TestNotWritable: the same where it is the permissions that forbid writing.
+// TestNotWritable: the same where it is the permissions that forbid writing. (Not
+// to run and prune, which an ordinary user does as root of a user namespace, and
+// root does not ask for permission.)
 func TestNotWritable(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may write into a directory whatever its permissions are: this needs an ordinary user")
 	}
-	y := newYard(t)
-	d := &disk{yard: y}
+	d := &disk{yard: newYard(t)}
 	d.must(t, "import", "-c", `CMD ["/prog"]`, d.archive(t, "app.tar", "app", 100_000), "app")
+	d.furnish(t)
 	var dirs []string
-	filepath.WalkDir(d.store, func(path string, e os.DirEntry, err error) error {
+	err := filepath.WalkDir(d.store, func(path string, e os.DirEntry, err error) error {
 		if err == nil && e.IsDir() {
 			dirs = append(dirs, path)
 		}
 		return err
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, dir := range dirs {
 		os.Chmod(dir, 0o555)
 	}
-	d.onlyLooks(t, "permission denied")
+	d.looks(t)
+	d.cannot(t, "permission denied")
 	for _, dir := range dirs {
 		os.Chmod(dir, 0o755)
 	}
 }
 
-// onlyLooks gives commands where nothing can be written.
-func (d *disk) onlyLooks(t *testing.T, refusal string) {
+// furnish makes an image without a name, and an archive of one that is not there.
+func (d *disk) furnish(t *testing.T) {
+	t.Helper()
+	d.must(t, "import", d.archive(t, "other.tar", "other", 1000), "other")
+	d.must(t, "save", "-o", filepath.Join(d.files, "other.saved"), "other")
+	d.must(t, "rmi", "other")
+	for n := range 2 {
+		d.must(t, "import", d.archive(t, "twice.tar", "twice", n), "twice")
+	}
+}
+
+// looks gives the commands that write nothing.
+func (d *disk) looks(t *testing.T) {
+	t.Helper()
 	for _, line := range []string{
-		"images", "images -a", "history app", "inspect app", "image inspect app", "ps -a", "system df",
-		"save -o " + filepath.Join(d.files, "out.tar") + " app", "verify", "info",
+		"images", "images -a", "history app", "inspect app", "image inspect app", "ps -a", "system df", "verify", "info",
+		"save -o " + filepath.Join(d.files, "out.tar") + " app",
 	} {
 		if o := d.quick(t, strings.Fields(line)...); o.code != 0 {
 			t.Error(o)
 		}
 	}
+}
+
+// cannot gives commands that write, and some more.
+func (d *disk) cannot(t *testing.T, refusal string, more ...string) {
+	t.Helper()
 	dir := d.context(t, "copy", "FROM app\nCOPY prog /new\n", "copy")
-	for _, line := range []string{
-		"build -t new " + dir, "import " + filepath.Join(d.files, "app.tar") + " new", "load -i " + filepath.Join(d.files, "out.tar"),
-		"tag app new", "rmi -f app", "run --rm app", "run -d app", "image prune -f", "system prune -f",
-	} {
+	for _, line := range append([]string{
+		"build -t new " + dir, "import " + filepath.Join(d.files, "app.tar") + " new", "tag app new", "rmi -f app",
+		"load -i " + filepath.Join(d.files, "other.saved"),
+	}, more...) {
 		o := d.quick(t, strings.Fields(line)...)
 		if o.code == 0 || strings.Count(o.err, refusal) != 1 || !strings.Contains(o.err, d.store) {
 			t.Errorf("%s: want one error about the store with %q", o, refusal)

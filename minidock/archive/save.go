@@ -72,9 +72,16 @@ func SaveDir(ctx context.Context, l *layout.Layout, dir string, items []Item, op
 type plan struct {
 	l      *layout.Layout
 	temp   *tempBlobs
-	blobs  []oci.Descriptor // each once, documents before the layers of an image
+	blobs  []blobOf // each once, documents before the layers of an image
 	listed map[digest.Digest]bool
+	adding string // the image that is being planned
 	images []planned
+}
+
+// blobOf is a blob and the first image that has it.
+type blobOf struct {
+	oci.Descriptor
+	image string
 }
 
 // planned is one image of a plan.
@@ -96,6 +103,7 @@ func withPlan(ctx context.Context, l *layout.Layout, items []Item, opt SaveOptio
 	p := &plan{l: l, temp: newTempBlobs(l.TempDir()), listed: map[digest.Digest]bool{}}
 	defer p.temp.remove()
 	for _, i := range items {
+		p.adding = i.label()
 		if err := p.add(ctx, i, opt.Compress); err != nil {
 			return fmt.Errorf("save image %s: %w", i.label(), err)
 		}
@@ -198,7 +206,7 @@ func (p *plan) followManifest(d oci.Descriptor, needed bool) error {
 func (p *plan) list(d oci.Descriptor) {
 	if !p.listed[d.Digest] {
 		p.listed[d.Digest] = true
-		p.blobs = append(p.blobs, d)
+		p.blobs = append(p.blobs, blobOf{d, p.adding})
 	}
 }
 

@@ -21,9 +21,9 @@ func (p *plan) writeDir(ctx context.Context, dir string) error {
 		return fmt.Errorf("save images: %w", err)
 	}
 	defer tidy()
-	for _, d := range p.blobs {
-		if err := p.copyBlob(ctx, to, d); err != nil {
-			return fmt.Errorf("save blob %s: %w", d.Digest, err)
+	for _, b := range p.blobs {
+		if err := p.copyBlob(ctx, to, b.Descriptor); err != nil {
+			return fmt.Errorf("save image %s: blob %s: %w", b.image, b.Digest, err)
 		}
 	}
 	for _, i := range p.images {

@@ -21,9 +21,9 @@ func (p *plan) writeTar(ctx context.Context, w io.Writer, docker bool) error {
 	}
 	out.directory("blobs/")
 	out.directory("blobs/sha256/")
-	for _, d := range p.blobs {
-		if err := p.writeBlob(out, d); err != nil {
-			return fmt.Errorf("save blob %s: %w", d.Digest, err)
+	for _, b := range p.blobs {
+		if err := p.writeBlob(out, b.Descriptor); err != nil {
+			return fmt.Errorf("save image %s: blob %s: %w", b.image, b.Digest, err)
 		}
 	}
 	return out.end()
@@ -50,7 +50,10 @@ func (p *plan) writeDocuments(out *tarWriter, docker bool) error {
 			out.file(doc.name, int64(len(b)), bytes.NewReader(b))
 		}
 	}
-	return out.failed()
+	if out.err != nil {
+		return fmt.Errorf("save images: %w", out.err)
+	}
+	return nil
 }
 
 func (p *plan) writeBlob(out *tarWriter, d oci.Descriptor) error {
@@ -60,7 +63,7 @@ func (p *plan) writeBlob(out *tarWriter, d oci.Descriptor) error {
 	}
 	defer f.Close()
 	out.file(blobPath(d.Digest), d.Size, f)
-	return out.failed()
+	return out.err
 }
 
 // A tarWriter writes a tar archive in which nothing depends on the machine or the
@@ -72,8 +75,6 @@ type tarWriter struct {
 	w   io.Writer
 	err error
 }
-
-func (t *tarWriter) failed() error { return t.err }
 
 func (t *tarWriter) directory(name string) {
 	t.header(&tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o755})

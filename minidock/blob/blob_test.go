@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"minidock.dev/minidock/blob"
 	"minidock.dev/minidock/digest"
@@ -228,3 +229,67 @@ func TestConcurrentPut(t *testing.T) {
 	}
 	noLeftovers(t, root)
 }
+
+// Of several that store one blob at the same time, one reads and writes.
+func TestPutVerifiedOnce(t *testing.T) {
+	s, root := open(t)
+	content := bytes.Repeat([]byte("x"), 1<<16)
+	want := digest.FromBytes(content)
+	started, proceed := make(chan bool, 8), make(chan bool)
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			slow := readerFunc(func([]byte) (int, error) {
+				started <- true
+				<-proceed
+				return 0, io.EOF
+			})
+			r := io.MultiReader(bytes.NewReader(content), slow)
+			if err := s.PutVerified(context.Background(), r, want, int64(len(content))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-started
+	select {
+	case <-started:
+		t.Error("a second one reads, too")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(proceed)
+	wait.Wait()
+	if b, err := s.ReadBytes(want, 1<<16); !bytes.Equal(b, content) || err != nil {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	noLeftovers(t, root)
+}
+
+// Who waits for another can be told to stop.
+func TestPutVerifiedCancelled(t *testing.T) {
+	s, root := open(t)
+	want := digest.FromBytes([]byte("x"))
+	started, proceed, done := make(chan bool), make(chan bool), make(chan error)
+	go func() {
+		slow := readerFunc(func([]byte) (int, error) {
+			close(started)
+			<-proceed
+			return 0, io.EOF
+		})
+		done <- s.PutVerified(context.Background(), io.MultiReader(strings.NewReader("x"), slow), want, 1)
+	}()
+	<-started
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.PutVerified(ctx, strings.NewReader("x"), want, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("PutVerified: %v", err)
+	}
+	close(proceed)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	noLeftovers(t, root)
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -33,7 +33,7 @@ func Change(ctx context.Context, c oci.Config, changes []string) (oci.Config, er
 		}
 	}
 	if len(file.Stages) > 1 {
-		return c, errors.New("FROM is not a valid change command") //lint:ignore ST1005 docker's text
+		return c, errors.New("FROM is not a valid change command")
 	}
 	return s.image.Config.Config, nil
 }

@@ -42,6 +42,9 @@ func (a *app) cachedSteps(ctx context.Context) (steps []cachedStep, err error) {
 			return nil, err
 		}
 		text, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // somebody prunes at this moment
+		}
 		if err != nil {
 			return nil, err
 		}

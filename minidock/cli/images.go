@@ -32,7 +32,11 @@ func (a *app) imagesCommand(name string, aliases ...string) *cobra.Command {
 			for _, pattern := range args {
 				opt.filters.Set("reference=" + pattern)
 			}
-			return a.listImages(cmd.Context(), opt)
+			listed, err := a.listImages(cmd.Context(), opt)
+			if err == nil && listed == 0 && name == "images" && len(args) == 1 {
+				a.didYouMean(cmd.Root().Commands(), args[0])
+			}
+			return err
 		},
 	}
 	flags := cmd.Flags()
@@ -45,21 +49,35 @@ func (a *app) imagesCommand(name string, aliases ...string) *cobra.Command {
 	return cmd
 }
 
-func (a *app) listImages(ctx context.Context, opt listing) error {
+// didYouMean speaks up for whoever types `docker images ls` instead of `docker
+// image ls`.
+func (a *app) didYouMean(commands []*cobra.Command, word string) {
+	for _, group := range commands {
+		if group.Name() != "image" {
+			continue
+		}
+		if _, rest, err := group.Find([]string{word}); err == nil && len(rest) == 0 {
+			fmt.Fprintf(a.Err, "No images found matching %q: did you mean \"%s image %[1]s\"?\n", word, a.name)
+		}
+	}
+}
+
+// listImages prints the images and returns how many lines there were to print.
+func (a *app) listImages(ctx context.Context, opt listing) (listed int, err error) {
 	now := time.Now()
 	keep, err := a.parseImageFilters(ctx, opt.filters, now)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	l, err := a.layout(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	list, damage := image.Summaries(ctx, l)
 	if opt.all && !keep.dangling { // which are at the end of a chain, and not between
 		between, err := image.Intermediates(ctx, l)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		list = append(list, between...)
 		slices.SortStableFunc(list, newestFirst)
@@ -71,9 +89,9 @@ func (a *app) listImages(ctx context.Context, opt listing) error {
 		}
 	}
 	if err := t.write(a.Out, opt.template()); err != nil {
-		return err
+		return 0, err
 	}
-	return damage
+	return len(t.rows), damage
 }
 
 // newestFirst orders images by age; one of unknown age is the oldest.

@@ -76,6 +76,9 @@ func TestImageFilters(t *testing.T) {
 	if got := ok(t, root, "images", "--format", "{{.Repository}}", "me/*:latest"); got != "me/new\n" {
 		t.Errorf("images me/*:latest lists %q", got)
 	}
+	if out, stderr, _ := minidock(t, root, "", "images", "ls"); strings.Count(out, "\n") != 1 || stderr != "No images found matching \"ls\": did you mean \"docker image ls\"?\n" {
+		t.Errorf("images ls: %q, %q", out, stderr)
+	}
 	for filter, want := range map[string]string{
 		"size=1":         "invalid filter 'size'",
 		"dangling=maybe": "invalid filter 'dangling=[maybe]'",

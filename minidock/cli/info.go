@@ -43,17 +43,29 @@ func (a *app) info(ctx context.Context) error {
 		return err
 	}
 	lines := [][2]string{
-		{"Containers", fmt.Sprint(len(users))}, {" Running", fmt.Sprint(active)}, {" Stopped", fmt.Sprint(len(users) - active)},
-		{"Images", fmt.Sprint(len(list))}, {"Server Version", release}, {"Storage Driver", "overlay"}, {"Logging Driver", "json-file"},
+		{"Containers", fmt.Sprint(len(users))}, {" Running", fmt.Sprint(active)}, {" Paused", "0"}, {" Stopped", fmt.Sprint(len(users) - active)},
+		{"Images", fmt.Sprint(len(list))}, {"Server Version", release}, {"Storage Driver", "overlay2"}, {"Logging Driver", "json-file"},
 	}
-	lines = append(lines, hostLines()...)
-	lines = append(lines, [][2]string{
-		{"OSType", runtime.GOOS}, {"Architecture", runtime.GOARCH}, {"CPUs", fmt.Sprint(runtime.NumCPU())},
-		{"Name", host}, {"Docker Root Dir", a.root},
-	}...)
+	about := hostLines()
+	last := max(0, len(about)-1) // the memory, which docker has after the processors
+	lines = append(lines, about[:last]...)
+	lines = append(lines, [][2]string{{"OSType", runtime.GOOS}, {"Architecture", machine()}, {"CPUs", fmt.Sprint(runtime.NumCPU())}}...)
+	lines = append(lines, about[last:]...)
+	lines = append(lines, [][2]string{{"Name", host}, {"Docker Root Dir", a.root}}...)
 	fmt.Fprintln(a.Out, "Server:")
 	for _, line := range lines {
 		fmt.Fprintf(a.Out, " %s: %s\n", line[0], line[1])
 	}
 	return damage
+}
+
+// machine is the processor under the name that uname(1) has for it.
+func machine() string {
+	switch runtime.GOARCH {
+	case "amd64":
+		return "x86_64"
+	case "arm64":
+		return "aarch64"
+	}
+	return runtime.GOARCH
 }

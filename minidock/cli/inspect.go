@@ -65,7 +65,7 @@ func (a *app) inspectKind(what, short string, l lookup) *cobra.Command {
 
 // inspectNone is for the kinds of which there are none here.
 func inspectNone(_ context.Context, name string) (any, error) {
-	return nil, errors.New("No such object: " + name) //lint:ignore ST1005 docker's text
+	return nil, errors.New("No such object: " + name)
 }
 
 // inspect prints what it finds even when something is missing.

@@ -60,22 +60,18 @@ func (a *app) loadInput(ctx context.Context, name string) ([]archive.Loaded, err
 	if name == "" {
 		return a.loadFrom(ctx, a.In)
 	}
-	info, err := os.Stat(name)
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, plainError("%v", err)
 	}
-	if info.IsDir() {
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
 		l, err := a.layout(ctx)
 		if err != nil {
 			return nil, err
 		}
 		return archive.LoadDir(ctx, l, name)
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, plainError("%v", err)
-	}
-	defer f.Close()
 	return a.loadFrom(ctx, f)
 }
 

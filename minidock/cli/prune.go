@@ -157,14 +157,6 @@ func (a *app) prune(ctx context.Context, opt pruning) error {
 			return err
 		}
 	}
-	if opt.cache {
-		removed, bytes, err := a.forgetSteps(ctx, opt)
-		a.printSection("Deleted build cache objects:", removed)
-		if err != nil {
-			return err
-		}
-		freed += bytes
-	}
 	swept, err := a.sweep(ctx, opt, kept)
 	fmt.Fprintln(a.Out, "Total reclaimed space:", total(freed+swept))
 	return cmp.Or(err, kept.error())

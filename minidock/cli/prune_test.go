@@ -142,14 +142,14 @@ func TestBuilderPrune(t *testing.T) {
 	if n := reclaimed(t, out); n < 500_000 || n > 510_000 {
 		t.Errorf("builder prune says %d", n)
 	}
-	if got := ok(t, root, "build", "-t", "again", dir); strings.Count(got, "Using cache") != 0 && !strings.Contains(got, "COPY big") {
-		t.Errorf("after builder prune:\n%s", got)
+	if got := ok(t, root, "build", "-t", "app", dir); strings.Count(got, "Using cache") != 2 {
+		t.Errorf("the next build does not find the steps of the image that is there:\n%s", got)
 	}
 	ok(t, root, "builder", "prune", "-af")
 	if left, _ := os.ReadDir(filepath.Join(root, "cache")); len(left) != 0 {
 		t.Errorf("builder prune -a leaves %v", left)
 	}
-	if got := names(t, root); got != "again app" && got != "app again" && got != "again" {
+	if got := names(t, root); got != "app" {
 		t.Errorf("builder prune leaves the images %q", got)
 	}
 	validateAll(t, root)

@@ -84,6 +84,10 @@ func (r *remaining) use(layers []oci.DiffID) {
 // deletedLines says what went with each image: its names, itself, its layers from
 // the top down, and then the same for the images between that only it was made of.
 func (a *app) deletedLines(ctx context.Context, gone []*image.Found, rest *remaining) (lines []string) {
+	listed := map[digest.Digest]bool{} // an image of which others were made speaks for itself
+	for _, found := range gone {
+		listed[found.ID()] = true
+	}
 	for _, found := range gone {
 		for _, name := range found.Names {
 			lines = append(lines, "untagged: "+name)
@@ -107,7 +111,9 @@ func (a *app) deletedLines(ctx context.Context, gone []*image.Found, rest *remai
 					lines = append(lines, "deleted: "+id.String())
 				}
 			}
-			img = parent
+			if img = parent; img != nil && listed[img.ID()] {
+				break
+			}
 		}
 	}
 	return lines

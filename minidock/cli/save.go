@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -117,8 +118,11 @@ func (a *app) writeOutput(name string, write func(io.Writer) error) error {
 		return writeTo(name, write)
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-") // 0600, as docker has it
+	if failure := (*os.PathError)(nil); errors.As(err, &failure) {
+		return plainError("open %s: %v", name, failure.Err)
+	}
 	if err != nil {
-		return plainError("%v", err)
+		return plainError("open %s: %v", name, err)
 	}
 	err = write(f)
 	if closeErr := f.Close(); err == nil {

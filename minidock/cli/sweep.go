@@ -33,31 +33,6 @@ func (k *leftovers) error() error {
 	return &statusError{1, strings.Join(k.reasons, "\n")}
 }
 
-// forgetSteps removes entries of the build cache: all, or those whose image is not
-// one that an image in the index is or was built upon. The images themselves go
-// with the sweep.
-func (a *app) forgetSteps(ctx context.Context, opt pruning) (removed []string, freed int64, err error) {
-	steps, err := a.cachedSteps(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	needed, _ := a.images.Reachable(nil) // of what is damaged the sweep tells
-	for _, step := range steps {
-		if !opt.all && (step.step == nil || needed[step.Digest]) || !opt.before.IsZero() && step.used.After(opt.before) {
-			continue
-		}
-		if len(opt.filters["label"])+len(opt.filters["label!"]) > 0 {
-			continue // of system prune: a step has no labels to ask for
-		}
-		if err := a.forgetStep(step); err != nil {
-			return removed, freed, err
-		}
-		removed = append(removed, step.key)
-		freed += step.size
-	}
-	return removed, freed, nil
-}
-
 // sweep deletes blobs, unpacked layers, cache entries and temporary files that
 // nothing needs, and returns how much room that made on the disk. While another
 // command adds to the store nobody can tell which those are.
@@ -74,6 +49,49 @@ func (a *app) sweep(ctx context.Context, opt pruning, kept *leftovers) (freed in
 	if err := a.settleLayers(ctx); err != nil {
 		return 0, err
 	}
+	for _, remove := range []func(context.Context, pruning, *leftovers) (int64, error){
+		a.forgetSteps, a.sweepBlobs, a.sweepLayers, a.sweepCache, a.sweepTemp,
+	} {
+		bytes, failure := remove(ctx, opt, kept)
+		freed += bytes
+		err = errors.Join(err, failure)
+	}
+	return freed, err
+}
+
+// forgetSteps removes entries of the build cache: all, or those whose image is not
+// one that an image in the index is or was built upon. The images themselves go
+// with the other blobs.
+func (a *app) forgetSteps(ctx context.Context, opt pruning, _ *leftovers) (freed int64, err error) {
+	if !opt.cache {
+		return 0, nil
+	}
+	steps, err := a.cachedSteps(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var removed []string
+	defer func() { a.printSection("Deleted build cache objects:", removed) }()
+	needed, _ := a.images.Reachable(nil) // of what is damaged the sweep tells
+	for _, step := range steps {
+		if !opt.all && (step.step == nil || needed[step.Digest]) || !opt.before.IsZero() && step.used.After(opt.before) {
+			continue
+		}
+		if len(opt.filters["label"])+len(opt.filters["label!"]) > 0 {
+			continue // of system prune: a step has no labels to ask for
+		}
+		if err := a.forgetStep(step); err != nil {
+			return freed, err
+		}
+		removed = append(removed, step.key)
+		freed += step.size
+	}
+	return freed, nil
+}
+
+// sweepBlobs deletes blobs that nothing refers to. Where a manifest is damaged
+// nobody knows what it refers to, and all stay.
+func (a *app) sweepBlobs(ctx context.Context, opt pruning, kept *leftovers) (freed int64, err error) {
 	spared, err := a.sparedSteps(ctx, opt)
 	if err != nil {
 		return 0, err
@@ -81,16 +99,7 @@ func (a *app) sweep(ctx context.Context, opt pruning, kept *leftovers) (freed in
 	_, freed, err = a.images.GC(ctx, spared)
 	var damaged *layout.DamagedError
 	if errors.As(err, &damaged) {
-		kept.add(err)
-	} else if err != nil {
-		return freed, err
-	}
-	for _, remove := range []func(context.Context, *leftovers) (int64, error){a.sweepLayers, a.sweepCache, a.sweepTemp} {
-		bytes, failure := remove(ctx, kept)
-		freed += bytes
-		err = errors.Join(err, failure)
-	}
-	if damaged != nil {
+		kept.add(damaged)
 		return freed, nil
 	}
 	return freed, err
@@ -113,7 +122,7 @@ func (a *app) sparedSteps(ctx context.Context, opt pruning) (spared []digest.Dig
 
 // sweepLayers removes unpacked layers. If an image cannot be read nobody knows
 // which are its layers, and all stay.
-func (a *app) sweepLayers(ctx context.Context, kept *leftovers) (freed int64, err error) {
+func (a *app) sweepLayers(ctx context.Context, _ pruning, kept *leftovers) (freed int64, err error) {
 	needed, err := a.neededLayers(ctx)
 	if err != nil {
 		kept.add(fmt.Errorf("the unpacked layers: %w", err))
@@ -152,7 +161,7 @@ func (a *app) neededLayers(ctx context.Context) (map[oci.DiffID]bool, error) {
 }
 
 // sweepCache drops the results of build steps whose image is gone.
-func (a *app) sweepCache(ctx context.Context, _ *leftovers) (freed int64, err error) {
+func (a *app) sweepCache(_ context.Context, _ pruning, _ *leftovers) (freed int64, err error) {
 	dir := filepath.Join(a.root, layout.CacheDir)
 	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
@@ -173,7 +182,7 @@ func (a *app) sweepCache(ctx context.Context, _ *leftovers) (freed int64, err er
 }
 
 // sweepTemp removes what commands that were killed have left behind.
-func (a *app) sweepTemp(ctx context.Context, _ *leftovers) (freed int64, err error) {
+func (a *app) sweepTemp(ctx context.Context, _ pruning, _ *leftovers) (freed int64, err error) {
 	remove := a.litterRemover(ctx)
 	err = a.images.ClearTemp(ctx, func(path string) error {
 		freed += diskUsage(path)

@@ -135,8 +135,11 @@ func Discard(ctx context.Context, l *layout.Layout, broken *DamagedError) (delet
 	if err != nil {
 		return nil, fmt.Errorf("discard image %s: %w", manifest, err)
 	}
-	gone, err := sweep(ctx, l, append(blobs, broken.ID), alone)
-	if broken.ID != "" && gone[broken.ID] {
+	if broken.ID != "" {
+		blobs = append(blobs, broken.ID) // the configuration
+	}
+	gone, err := sweep(ctx, l, blobs, alone)
+	if gone[broken.ID] {
 		deleted = append(deleted, broken.ID)
 	}
 	if err != nil {

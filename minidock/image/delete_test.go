@@ -173,6 +173,9 @@ func TestDeleteWithContainer(t *testing.T) {
 			release()
 			t.Errorf("asked for containers without the lock, %v", err)
 		}
+		if !l.Blobs().Has(b.images[1].Layers[1].Descriptor.Digest) {
+			t.Error("asked for containers when their archives are gone: those may be all that a power cut leaves of a layer")
+		}
 		return [][]oci.DiffID{b.images[0].DiffIDs()}, nil
 	}
 	var unpacked []oci.DiffID

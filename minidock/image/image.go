@@ -3,6 +3,7 @@ package image
 import (
 	"runtime"
 	"slices"
+	"sync"
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/oci"
@@ -24,8 +25,10 @@ type Image struct {
 	// Layers has the base first.
 	Layers []Layer
 
-	raw    []byte        // the configuration's exact bytes; nil: encode Config
+	once   sync.Once     // for the next three
+	raw    []byte        // the configuration's exact bytes; nil: Config is not encoded yet
 	id     digest.Digest // the digest of raw, if there is one
+	err    error         // of encoding
 	parent digest.Digest // the ParentAnnotation of its manifest; "" if none
 	key    string        // the CacheKeyAnnotation of its manifest; "" if none
 	size   int64         // the sum of the layers' sizes when known from the index, else 0
@@ -55,21 +58,22 @@ func Host() oci.Platform {
 
 // ID returns the image ID, the digest of the configuration.
 func (i *Image) ID() digest.Digest {
-	if i.raw != nil {
-		return i.id
-	}
-	b, err := i.encode()
-	if err != nil {
+	if _, err := i.encode(); err != nil {
 		return "" // a time after the year 9999; Save tells
 	}
-	return digest.FromBytes(b)
+	return i.id
 }
 
+// encode returns the configuration's bytes. They are made when they are first
+// asked for, once: a build of thousands of steps has a configuration as long.
 func (i *Image) encode() ([]byte, error) {
-	if i.raw != nil {
-		return i.raw, nil
-	}
-	return oci.Marshal(i.Config)
+	i.once.Do(func() {
+		if i.raw == nil {
+			i.raw, i.err = oci.Marshal(i.Config)
+			i.id = digest.FromBytes(i.raw)
+		}
+	})
+	return i.raw, i.err
 }
 
 // Parent returns the digest of the manifest of the image one build step below,

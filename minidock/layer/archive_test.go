@@ -84,6 +84,8 @@ func describe(tree *Tree) []string {
 			lines = append(lines, e.Name+" fifo")
 		case TypeChar:
 			lines = append(lines, fmt.Sprintf("%s char %d:%d", e.Name, e.Devmajor, e.Devminor))
+		case TypeBlock:
+			lines = append(lines, fmt.Sprintf("%s block %d:%d", e.Name, e.Devmajor, e.Devminor))
 		default:
 			line := e.Name + " file"
 			if e.LinkOf != "" {

@@ -94,7 +94,7 @@ func (l *level) add(quoted []byte) error {
 		}
 	}
 	folded := l.key
-	if !l.exact {
+	if !l.exact && strings.Trim(l.key, "abcdefghijklmnopqrstuvwxyz_") != "" {
 		folded = strings.ToLower(strings.ToUpper(l.key)) // as json folds, which takes U+017F for an s
 	}
 	if l.keys[folded] {

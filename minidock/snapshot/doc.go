@@ -19,8 +19,9 @@
 // form of a lower one. So a layer built here is never unpacked.
 //
 // Everything appears by rename from <root>/tmp: a directory in layers/ is complete.
-// Two processes that want the same layer do the work once; the second one waits
-// for the lock of the first.
+// It need not be on the disk yet: after a power cut the store does not believe in a
+// layer that was new, and makes it again (see unsynced.go). Two processes that want
+// the same layer do the work once; the second one waits for the lock of the first.
 //
 // The store does not decide what is no longer needed (package image does), and
 // it does not know where archives are kept: Unpack is given a function to open one.
