@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -71,7 +70,7 @@ func (ld *loader) checkLayout() error {
 // once for each.
 func (ld *loader) indexImages(ctx context.Context, x oci.Index, table []dockerImage) ([]Loaded, error) {
 	var list []Loaded
-	at := map[digest.Digest]int{}
+	at, contested := map[digest.Digest]int{}, contestedNames(x)
 	for _, d := range x.Manifests {
 		n, again := at[d.Digest]
 		if !again {
@@ -89,15 +88,11 @@ func (ld *loader) indexImages(ctx context.Context, x oci.Index, table []dockerIm
 			at[d.Digest] = n
 			list = append(list, Loaded{ID: one.id, Descriptor: indexEntry(d, one)})
 		}
-		names, err := namesOf(d, list[n].ID, table)
+		names, err := namesOf(d, list[n].ID, table, contested)
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names {
-			if !slices.Contains(list[n].Names, name) {
-				list[n].Names = append(list[n].Names, name)
-			}
-		}
+		list[n].Names = union(list[n].Names, names)
 	}
 	if len(list) == 0 {
 		return nil, errors.New("invalid archive: it has no image")

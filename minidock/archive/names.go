@@ -8,6 +8,7 @@ import (
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
 	"minidock.dev/minidock/reference"
 )
@@ -16,8 +17,8 @@ import (
 // There are three places for a name. containerd's annotation is a full name; the
 // specification leaves the other annotation's form to whoever writes it, and many
 // put a tag there, without the repository.
-func namesOf(d oci.Descriptor, id digest.Digest, table []dockerImage) ([]string, error) {
-	if name := d.Annotations[oci.AnnotationContainerdName]; name != "" {
+func namesOf(d oci.Descriptor, id digest.Digest, table []dockerImage, contested map[string]bool) ([]string, error) {
+	if name := d.Annotations[oci.AnnotationContainerdName]; name != "" && !contested[name] {
 		return parseTags([]string{name})
 	}
 	for _, i := range table {
@@ -32,6 +33,21 @@ func namesOf(d oci.Descriptor, id digest.Digest, table []dockerImage) ([]string,
 		return nil, nil
 	}
 	return []string{ref.Familiar()}, nil
+}
+
+// contestedNames are those that containerd's annotation gives to several images.
+// umoci copies the annotation of the image that it makes another one of, and puts
+// the new name into the specification's; so there that one is right.
+func contestedNames(x oci.Index) map[string]bool {
+	owner, contested := map[string]digest.Digest{}, map[string]bool{}
+	for _, d := range x.Manifests {
+		name := d.Annotations[oci.AnnotationContainerdName]
+		if first, ok := owner[name]; ok && first != d.Digest {
+			contested[name] = true
+		}
+		owner[name] = d.Digest
+	}
+	return contested
 }
 
 // parseTags returns names in their familiar form.
@@ -68,32 +84,39 @@ func (ld *loader) name(ctx context.Context, images []Loaded) error {
 			owner[name] = i.Descriptor.Digest
 		}
 	}
+	var list []layout.Naming
 	for n := range images {
 		i := &images[n]
 		i.Replaced = map[string]digest.Digest{}
 		for _, name := range i.Names {
-			if err := ld.tag(ctx, i, name); err != nil {
+			ref, err := reference.ParseTarget(name)
+			if err != nil {
 				return err
 			}
+			if old := ld.owner(ctx, name); old != "" && old != i.ID {
+				i.Replaced[name] = old
+			}
+			list = append(list, layout.Naming{Name: ref.Familiar(), Full: ref.String(), Descriptor: i.Descriptor})
 		}
 		if len(i.Names) == 0 {
-			if err := ld.l.Add(ctx, i.Descriptor); err != nil {
-				return err
-			}
+			list = append(list, layout.Naming{Descriptor: i.Descriptor})
 		}
 	}
-	return nil
-}
-
-func (ld *loader) tag(ctx context.Context, i *Loaded, name string) error {
-	if old, err := ld.l.Resolve(name); err == nil && old.Digest != i.Descriptor.Digest {
-		if img, err := image.Load(ctx, ld.l, old); err == nil && img.ID() != i.ID {
-			i.Replaced[name] = img.ID()
-		}
-	}
-	ref, err := reference.ParseTarget(name)
-	if err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	return ld.l.Tag(ctx, ref.Familiar(), ref.String(), i.Descriptor)
+	return ld.l.TagAll(ctx, list)
+}
+
+// owner returns the ID of the image that has the name, "" if none has.
+func (ld *loader) owner(ctx context.Context, name string) digest.Digest {
+	d, err := ld.l.Resolve(name)
+	if err != nil {
+		return ""
+	}
+	i, err := image.Load(ctx, ld.l, d)
+	if err != nil {
+		return ""
+	}
+	return i.ID()
 }

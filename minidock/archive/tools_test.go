@@ -50,6 +50,9 @@ func TestSkopeo(t *testing.T) {
 				t.Errorf("%s: config %+v, %v", from, config, err)
 			}
 			for _, to := range []string{"docker-archive:", "oci-archive:"} {
+				if layers == "zstd" && to == "docker-archive:" {
+					continue // skopeo does not convert such layers
+				}
 				os.Remove(copied)
 				tool(t, "skopeo", "copy", "--insecure-policy", from, to+copied+":app:v1")
 				back := newStore(t)

@@ -91,22 +91,47 @@ func (a *app) removeImage(ctx context.Context, name string, opt removing) error 
 	return a.deleteImage(ctx, found, users, opt)
 }
 
-// namesOf returns which of an image's names were meant: the one that was typed,
-// all of its repository if that was "name@digest", none if it was an ID.
+// namesOf returns which of an image's names were meant: none if an ID was typed,
+// all of its repository if that was "name@digest". Digests go with the last tag of
+// their repository.
 func namesOf(names []string, manifest digest.Digest, typed string) (meant []string) {
 	ref, err := reference.Parse(typed)
 	if err != nil {
 		return nil
 	}
+	var digests []string
+	tagged, tags := false, 0 // whether a tag was meant, and how many others there are
 	for _, name := range names {
 		is, err := reference.Parse(name)
 		switch {
-		case err != nil:
-		case ref.Digest == manifest && is.Name() == ref.Name(), ref.Digest == "" && is == ref:
+		case err != nil || is.Name() != ref.Name():
+		case is == ref, ref.Digest == manifest:
 			meant = append(meant, name)
+			tagged = tagged || is.Digest == ""
+		case is.Digest != "":
+			digests = append(digests, name)
+		default:
+			tags++
 		}
 	}
+	if tagged && tags == 0 {
+		meant = append(meant, digests...)
+	}
 	return meant
+}
+
+// oneReference reports whether an image has one name, digests of its repository
+// not counted.
+func oneReference(names []string) bool {
+	repositories, tags := map[string]bool{}, 0
+	for _, name := range names {
+		ref, err := reference.Parse(name)
+		if err != nil || ref.Digest == "" {
+			tags++
+		}
+		repositories[ref.Name()] = true
+	}
+	return tags <= 1 && len(repositories) <= 1
 }
 
 // discard removes an image that cannot be loaded. Nobody can tell what it has in
@@ -210,7 +235,7 @@ func (a *app) refuseID(ctx context.Context, found *image.Found, users []imageUse
 	if opt.force {
 		return nil
 	}
-	if len(found.Names) > 1 {
+	if !oneReference(found.Names) {
 		return conflict("must be forced", "image is referenced in multiple repositories")
 	}
 	for _, user := range users {

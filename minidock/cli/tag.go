@@ -23,9 +23,14 @@ func (a *app) tagCommand() *cobra.Command {
 }
 
 func (a *app) tag(ctx context.Context, source, target string) error {
-	ref, err := reference.ParseTarget(target)
+	ref, err := reference.Parse(target)
 	if err != nil {
 		return plainError("Error parsing reference: %q is not a valid repository/tag: %v", target, err)
+	}
+	if _, err := reference.ParseTarget(target); ref.Digest != "" {
+		return plainError("%v", err)
+	} else if err != nil {
+		return err
 	}
 	l, err := a.layout(ctx)
 	if err != nil {

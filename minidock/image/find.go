@@ -218,9 +218,10 @@ func found(l *layout.Layout, x *layout.Index, e layout.Entry) (*Found, error) {
 	f := newFound(i, e.Descriptor)
 	for _, other := range withID(x, i.ID().Hex()) {
 		if d, ok := configDigest(l, other.Descriptor); ok && d == i.ID() {
-			f.Names = appendName(f.Names, other.Name)
+			f.Names = append(f.Names, other.Name)
 		}
 	}
+	f.Names = sortNames(f.Names)
 	return f, nil
 }
 
@@ -230,9 +231,10 @@ func brokenImage(l *layout.Layout, x *layout.Index, e layout.Entry, err error) *
 	broken := &DamagedError{ID: id, Descriptor: e.Descriptor, Err: err}
 	for _, other := range x.Mentioning(e.Digest.Hex()) {
 		if other.Digest == e.Digest {
-			broken.Names = appendName(broken.Names, other.Name)
+			broken.Names = append(broken.Names, other.Name)
 		}
 	}
+	broken.Names = sortNames(broken.Names)
 	return broken
 }
 

@@ -39,7 +39,10 @@ func List(ctx context.Context, l *layout.Layout) ([]*Found, error) {
 			byID[i.ID()] = f
 			list = append(list, f)
 		}
-		f.Names = appendName(f.Names, entries[n].Name)
+		f.Names = append(f.Names, entries[n].Name)
+	}
+	for _, f := range list {
+		f.Names = sortNames(f.Names)
 	}
 	slices.SortFunc(list, func(a, b *Found) int {
 		return compare(a.Config.Created, b.Config.Created, a.ID(), b.ID())
@@ -91,7 +94,10 @@ func Summaries(ctx context.Context, l *layout.Layout) ([]*Summary, error) {
 			byID[s.ID] = s
 			list = append(list, s)
 		}
-		byID[s.ID].Names = appendName(byID[s.ID].Names, e.Name)
+		byID[s.ID].Names = append(byID[s.ID].Names, e.Name)
+	}
+	for _, s := range list {
+		s.Names = sortNames(s.Names)
 	}
 	slices.SortFunc(list, func(a, b *Summary) int { return compare(a.Created, b.Created, a.ID, b.ID) })
 	return list, err
@@ -147,13 +153,18 @@ func summarize(ctx context.Context, l *layout.Layout, f *Found) *Summary {
 	return &Summary{ID: f.ID(), Descriptor: f.Descriptor, Created: f.Config.Created, Size: f.Size(ctx, l)}
 }
 
-// appendName adds a name, if it is one, in the order of the alphabet.
-func appendName(names []string, name string) []string {
-	n, found := slices.BinarySearch(names, name)
-	if name == "" || found {
-		return names
+// sortNames puts names in the order of the alphabet, each once, and "", which is
+// none, nowhere.
+func sortNames(names []string) []string {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) > 0 && names[0] == "" {
+		names = names[1:]
 	}
-	return slices.Insert(names, n, name)
+	if len(names) == 0 {
+		return nil
+	}
+	return names
 }
 
 // compare puts the newer image first, and one of unknown age last. Of two of the

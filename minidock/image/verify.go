@@ -140,9 +140,9 @@ func (v *verification) checkIndex() {
 func nameAll(entries []layout.Entry) string {
 	var names []string
 	for _, e := range entries {
-		names = appendName(names, e.Name)
+		names = append(names, e.Name)
 	}
-	if len(names) == 0 {
+	if names = sortNames(names); len(names) == 0 {
 		return entries[0].Digest.String()
 	}
 	return strings.Join(names, ", ")

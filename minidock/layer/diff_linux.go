@@ -158,6 +158,10 @@ func (d *differ) file(dir int, name string, c child) error {
 		}
 		return d.directory(fd, name, &c.stat)
 	}
+	if c.stat.Mode&unix.S_IFMT == unix.S_IFSOCK {
+		explain.Step(d.ctx, "leave out socket %s: it means nothing without its process", name)
+		return nil
+	}
 	if c.stat.Nlink > 1 {
 		key := inode{c.stat.Dev, c.stat.Ino}
 		if first, ok := d.first[key]; ok {
@@ -166,10 +170,6 @@ func (d *differ) file(dir int, name string, c child) error {
 			return d.w.WriteEntry(e, nil)
 		}
 		d.first[key] = name
-	}
-	if c.stat.Mode&unix.S_IFMT == unix.S_IFSOCK {
-		explain.Step(d.ctx, "leave out socket %s: it means nothing without its process", name)
-		return nil
 	}
 	err := d.read(dir, name, c, func(e Entry, content fdReader) error { return d.w.WriteEntry(e, d.content(content, e.Size)) })
 	if err != nil {

@@ -182,12 +182,26 @@ var errFull = errors.New("no space left on device")
 
 func (failing) Write([]byte) (int, error) { return 0, errFull }
 
-// Sizes and owners beyond what the oldest tar can say: 8 GiB and 2097151.
+// Sizes and owners beyond what the oldest tar can say: 8 GiB and 2097151. The
+// header is compared byte by byte.
 func TestHeaderLarge(t *testing.T) {
 	e := Entry{Name: "big", Type: TypeReg, Size: 9 << 30, UID: 4_000_000_000, GID: 1 << 21}
 	var b bytes.Buffer
 	if err := tar.NewWriter(&b).WriteHeader(header(e)); err != nil {
 		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "large-header.tar")
+	if *update {
+		if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b.Bytes(), want) {
+		t.Errorf("the header differs from %s:\n%q", golden, b.Bytes())
 	}
 	_, got, err := newReader(&b).next()
 	e.ModTime = time.Unix(0, 0).UTC()

@@ -189,11 +189,17 @@ func (x *Index) positionsOf(text string, is func(Entry) bool) (at []int) {
 	return at
 }
 
-// remove drops the entries at some positions.
+// remove drops the entries at some positions, which are in order.
 func (x *Index) remove(at ...int) {
-	for n := len(at) - 1; n >= 0; n-- {
-		x.entries = slices.Delete(x.entries, at[n], at[n]+1)
+	var kept [][]byte
+	for i, raw := range x.entries {
+		if len(at) > 0 && i == at[0] {
+			at = at[1:]
+			continue
+		}
+		kept = append(kept, raw)
 	}
+	x.entries = kept
 }
 
 func (x *Index) append(d oci.Descriptor) error {
