@@ -129,7 +129,7 @@ func blockOutput(t *testing.T, cmd *exec.Cmd) {
 // awaitWork waits until a command is in the middle of it.
 func (y *yard) awaitWork(t *testing.T, name string) {
 	t.Helper()
-	prefix := map[string]string{"import": "blob-", "load": "blob-", "build": "run-"}[name]
+	prefix := map[string]string{"import": "blob-", "build": "run-"}[name]
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		found, _ := filepath.Glob(filepath.Join(y.store, "tmp", prefix+"*"))
 		if prefix == "" || len(found) > 0 {

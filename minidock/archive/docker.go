@@ -128,7 +128,7 @@ func (ld *loader) dockerImage(ctx context.Context, i dockerImage) (Loaded, error
 			return Loaded{}, err
 		}
 		m.Layers = append(m.Layers, d)
-		one.add(files)
+		one.size += files
 	}
 	b, err := oci.Marshal(m)
 	if err == nil {
@@ -174,11 +174,10 @@ func (ld *loader) dockerLayer(ctx context.Context, name string, n int, id oci.Di
 		return oci.Descriptor{}, 0, err
 	}
 	size, err := ld.l.Blobs().Size(d)
-	desc := oci.Descriptor{MediaType: c.mediaType, Digest: d, Size: size}
-	if c.files >= 0 {
-		desc.Annotations = map[string]string{oci.FilesSizeAnnotation: strconv.FormatInt(c.files, 10)}
-	}
-	return desc, c.files, err
+	return oci.Descriptor{
+		MediaType: c.mediaType, Digest: d, Size: size,
+		Annotations: map[string]string{oci.FilesSizeAnnotation: strconv.FormatInt(c.files, 10)},
+	}, c.files, err
 }
 
 // dockerBlob brings the file of a layer into the store. A layer that is in there as

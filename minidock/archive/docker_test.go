@@ -198,7 +198,7 @@ func TestTruncated(t *testing.T) {
 	members, _ := oldArchive(t)
 	b := pack(t, members...)
 	end := len(b) - 1024 - 512 // repositories is not needed
-	for n := 0; n < end-1024; n += 97 {
+	for n := 0; n < end-1024; n += 211 {
 		for _, r := range []io.Reader{bytes.NewReader(b[:n]), pipe(b[:n])} {
 			l := newStore(t)
 			if _, err := archive.Load(t.Context(), l, r); err == nil {
@@ -208,7 +208,7 @@ func TestTruncated(t *testing.T) {
 		}
 	}
 	z := []byte(gzipBytes(b))
-	for n := 0; n < len(z); n += 31 {
+	for n := 0; n < len(z); n += 61 {
 		l := newStore(t)
 		if _, err := archive.Load(t.Context(), l, pipe(z[:n])); err == nil {
 			t.Fatalf("the first %d of %d compressed bytes were taken for an archive", n, len(z))

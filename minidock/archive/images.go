@@ -26,7 +26,7 @@ const (
 type oneImage struct {
 	id      digest.Digest
 	created *time.Time
-	size    int64 // of its layers' files; -1 if not all were read
+	size    int64 // of its layers' files
 }
 
 // images brings the images of the archive into the store, verified, but puts none
@@ -118,9 +118,7 @@ func indexEntry(d oci.Descriptor, one oneImage) oci.Descriptor {
 	if one.created != nil {
 		entry.Annotations[oci.AnnotationCreated] = one.created.Format(time.RFC3339Nano)
 	}
-	if one.size >= 0 {
-		entry.Annotations[oci.SizeAnnotation] = strconv.FormatInt(one.size, 10)
-	}
+	entry.Annotations[oci.SizeAnnotation] = strconv.FormatInt(one.size, 10)
 	return entry
 }
 
@@ -226,17 +224,9 @@ func (ld *loader) manifest(ctx context.Context, d oci.Descriptor) (oneImage, err
 		if err != nil {
 			return oneImage{}, err
 		}
-		one.add(files)
+		one.size += files
 	}
 	return one, nil
-}
-
-func (one *oneImage) add(files int64) {
-	if files < 0 || one.size < 0 {
-		one.size = -1
-		return
-	}
-	one.size += files
 }
 
 // artifact keeps the blobs of a manifest that is no image, so far as the archive
@@ -259,7 +249,7 @@ func checkLength(layers int, config oci.ImageConfig) error {
 }
 
 // layer brings layer n of an image into the store and verifies it. It returns the
-// size of its files, -1 if nobody has read it.
+// size of its files.
 func (ld *loader) layer(ctx context.Context, d oci.Descriptor, n int, id oci.DiffID) (files int64, err error) {
 	mediaType := oci.LayerMediaType(d.MediaType)
 	if mediaType == "" {

@@ -211,8 +211,9 @@ func (ld *loader) layerContents(ctx context.Context, d digest.Digest) (contents,
 	return ld.seen[d], nil
 }
 
-// remembered returns what the images in the index say of a layer. What is in there
-// was verified when it came.
+// remembered returns what the images in the index say of a layer, which was verified
+// when it came. One whose size they do not tell is read once more: otherwise it would
+// be read by every list of the images.
 func (ld *loader) remembered(ctx context.Context, d digest.Digest) (contents, bool) {
 	if ld.known == nil {
 		ld.known = map[digest.Digest]image.Layer{}
@@ -223,10 +224,7 @@ func (ld *loader) remembered(ctx context.Context, d digest.Digest) (contents, bo
 			}
 		}
 	}
-	la, ok := ld.known[d]
-	c := contents{diffID: la.DiffID, mediaType: oci.LayerMediaType(la.Descriptor.MediaType), files: -1}
-	if n, err := strconv.ParseInt(la.Descriptor.Annotations[oci.FilesSizeAnnotation], 10, 64); err == nil && n >= 0 {
-		c.files = n
-	}
-	return c, ok
+	la := ld.known[d]
+	files, err := strconv.ParseInt(la.Descriptor.Annotations[oci.FilesSizeAnnotation], 10, 64)
+	return contents{diffID: la.DiffID, mediaType: oci.LayerMediaType(la.Descriptor.MediaType), files: files}, err == nil && files >= 0
 }

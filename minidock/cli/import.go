@@ -73,11 +73,13 @@ func (a *app) importImage(ctx context.Context, args []string, opt importing) err
 		return err
 	}
 	defer release()
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	now := time.Now().UTC()
 	// A file is read by the client of docker, so that its engine knows no name.
-	img, err := image.Import(ctx, l, source, oci.History{Created: &now, Comment: cmp.Or(opt.message, "Imported from -")})
+	img, err := image.Import(ctx, l, untilDone(ctx, struct{ io.Reader }{source}), oci.History{Created: &now, Comment: cmp.Or(opt.message, "Imported from -")})
 	if err != nil {
-		return err
+		return cmp.Or(interruption(ctx, "import"), err)
 	}
 	img = img.WithConfig(make, nil)
 	saved, err := img.Save(ctx, l, image.SaveOptions{})

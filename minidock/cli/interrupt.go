@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // An interrupted is why a context was cancelled: a signal came.
@@ -14,12 +16,16 @@ type interrupted struct{ signal syscall.Signal }
 
 func (e interrupted) Error() string { return "ended by signal: " + e.signal.String() }
 
+// lastWords is how long a command may go on after a signal.
+const lastWords = 2 * time.Second
+
 // interruptible returns a context that Ctrl-C and SIGTERM cancel, for work that
 // has something to clean up: the signal no longer ends the program by itself.
-// stop makes it do so again.
+// stop makes it do so again, and so does a second signal, or time: a write to a
+// pipe from which nobody reads does not notice that the context has ended.
 func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	caught := make(chan os.Signal, 1)
+	caught, stopped := make(chan os.Signal, 1), make(chan struct{})
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		if !signal.Ignored(sig) { // as in a script's background jobs
 			signal.Notify(caught, sig)
@@ -30,14 +36,44 @@ func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 		case sig := <-caught:
 			if number, ok := sig.(syscall.Signal); ok {
 				cancel(interrupted{number})
+				dieUnless(stopped, caught, number)
 			}
-		case <-ctx.Done():
+		case <-stopped:
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(caught)
+		close(stopped)
 		cancel(nil)
 	}
+}
+
+// dieUnless ends the program as the signal would have, unless it is stopped in time.
+func dieUnless(stopped <-chan struct{}, again <-chan os.Signal, number syscall.Signal) {
+	select {
+	case <-stopped:
+	case <-again:
+		os.Exit(128 + int(number))
+	case <-time.After(lastWords):
+		os.Exit(128 + int(number))
+	}
+}
+
+// untilDone returns a reader of r whose reads end when ctx does. Those of a pipe or a
+// terminal do not, so they are left behind, with the next piece in their hands.
+func untilDone(ctx context.Context, r io.Reader) io.Reader {
+	if f, ok := r.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return r
+		}
+	}
+	ours, theirs := io.Pipe()
+	context.AfterFunc(ctx, func() { theirs.CloseWithError(context.Cause(ctx)) })
+	go func() {
+		_, err := io.CopyBuffer(struct{ io.Writer }{theirs}, struct{ io.Reader }{r}, make([]byte, 256<<10))
+		theirs.CloseWithError(err)
+	}()
+	return ours
 }
 
 // interruption is the end of a command that a signal has interrupted, with the exit

@@ -58,7 +58,7 @@ func (a *app) load(ctx context.Context, opt loading) error {
 // loadInput loads from a file, a directory, or standard input.
 func (a *app) loadInput(ctx context.Context, name string) ([]archive.Loaded, error) {
 	if name == "" {
-		return a.loadFrom(ctx, a.In)
+		return a.loadFrom(ctx, untilDone(ctx, a.In))
 	}
 	f, err := os.Open(name)
 	if err != nil {

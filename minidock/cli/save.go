@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -77,6 +79,9 @@ func (a *app) save(ctx context.Context, names []string, opt saving) error {
 		}
 		items = addItem(items, f, name)
 	}
+	// Whoever reads our output may stop (… | head). That must be an error of the
+	// write and not, by SIGPIPE, our death: there may be temporary files.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	options := archive.SaveOptions{Format: opt.format, Compress: opt.compress}

@@ -56,7 +56,7 @@ func TestSaveLoad(t *testing.T) {
 	}
 }
 
-// A failed save leaves nothing, also not what was there before.
+// A failed save leaves nothing of its own, and the file of that name as it was.
 func TestSaveFails(t *testing.T) {
 	root, _ := savedImage(t, "one")
 	dir := t.TempDir()

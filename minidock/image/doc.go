@@ -20,6 +20,7 @@
 // inside of images: [List] (docker images), [History] (docker history), and what may
 // be deleted with an image ([Delete], docker rmi). [Validate] checks everything
 // that must be true of a stored image; every test that makes one ends with it.
+// [Verify] checks the whole store, whatever has happened to it.
 //
 // What it does not do: unpack layers (package layer, then snapshot), run
 // instructions (package build), decide whether a user may delete an image that
@@ -27,5 +28,5 @@
 //
 // Specification: https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md
 //
-// Read next: package dockerfile, how people write down the steps.
+// Read next: package archive, how images travel as files.
 package image

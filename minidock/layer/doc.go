@@ -25,7 +25,10 @@
 // is hostile until proven otherwise: whatever it says, nothing outside the
 // target is touched. See resolve.go for how names are followed.
 //
-// What it does not do: compress, store, or look at more than one layer (package
+// [Decompress] and [Compress] are for archives on their way: gzip and zstd, whose
+// bytes depend on the input alone.
+//
+// What it does not do: store, or look at more than one layer (package
 // union does). Files whose own names begin with ".wh." have no form in a layer
 // and are refused; sockets are left out.
 //

@@ -29,6 +29,10 @@
 //   - Who adds blobs that nothing refers to yet holds the shared lock ([Layout.Lock]);
 //     who deletes unreferenced blobs holds the exclusive one. Else a build
 //     could lose its first layer while it makes the second.
+//   - What a manifest refers to is remembered in the file references, which only saves
+//     time: it proves itself by a hash, and is made anew when it is lost.
+//   - A damaged manifest might refer to any blob. So as long as an image needs one,
+//     names and entries can be removed, but no blob is ([DamagedError]).
 //   - Both locks are flock(2): the kernel drops them when the process dies.
 //
 // What it does not do: understand names (package reference) or images (package

@@ -3,7 +3,6 @@ package layout
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/explain"
@@ -93,10 +92,12 @@ func (l *Layout) Add(ctx context.Context, d oci.Descriptor) error {
 // collects them. It is no error if there is no entry.
 func (l *Layout) Remove(ctx context.Context, manifest digest.Digest, names []string) error {
 	explain.Step(ctx, "strike manifest %s from the index", manifest.Short())
+	drop := map[string]bool{"": true}
+	for _, name := range names {
+		drop[name] = true
+	}
 	err := l.update(ctx, func(x *Index) (bool, error) {
-		at := x.positionsOf(string(manifest), func(e Entry) bool {
-			return e.Digest == manifest && (e.Name == "" || slices.Contains(names, e.Name))
-		})
+		at := x.positionsOf(string(manifest), func(e Entry) bool { return e.Digest == manifest && drop[e.Name] })
 		x.remove(at...)
 		return len(at) > 0, nil
 	})
