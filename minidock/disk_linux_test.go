@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"minidock.dev/minidock/namespace"
 )
 
 // inPrivate runs the test once more where it may mount: as root of a mount
@@ -375,4 +377,38 @@ func TestStrangeRoot(t *testing.T) {
 	if left, _ := os.ReadDir(other); len(left) != 1 {
 		t.Errorf("something was written into %s: %v", other, left)
 	}
+}
+
+// TestNoUpper: on a file system that the kernel does not take for what containers
+// write, as an overlay itself, images work and the error says what to do.
+func TestNoUpper(t *testing.T) {
+	inPrivate(t, func(t *testing.T) {
+		dir := t.TempDir()
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+		for _, name := range []string{"lower", "upper", "work", "merged"} {
+			if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		merged := filepath.Join(dir, "merged")
+		options := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", dir)
+		if self, err := namespace.Current(); err != nil || self.Rootless {
+			options += ",userxattr"
+		}
+		if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Unmount(merged, unix.MNT_DETACH) })
+		y := &yard{binary: filepath.Join(commands(t), "docker"), store: filepath.Join(merged, "store"), files: t.TempDir()}
+		y.must(t, "import", "-c", `CMD ["/prog"]`, y.archive(t, "app.tar", "app", 0), "app")
+		if o := y.run("run", "--rm", "app"); o.code != 125 || !strings.Contains(o.err, "choose another with --root") {
+			t.Error(o)
+		}
+		if err := y.sound(); err != nil {
+			t.Error(err)
+		}
+	})
 }

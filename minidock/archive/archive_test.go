@@ -366,6 +366,32 @@ func TestSaveDir(t *testing.T) {
 	noLitter(t, to)
 }
 
+// A blob that is damaged in the store is not passed on, and nothing is left.
+func TestSaveDirFails(t *testing.T) {
+	l := newStore(t)
+	app := addImage(t, l, "app:v1", "base")
+	path := l.Blobs().Path(app.Layers[0].Descriptor.Digest)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[600] ^= 1
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "new")
+	err = archive.SaveDir(t.Context(), l, dir, []archive.Item{item(app)}, archive.SaveOptions{})
+	if err == nil || !strings.Contains(err.Error(), "save image app:v1: blob sha256:") {
+		t.Errorf("error: %v", err)
+	}
+	if _, err := os.Lstat(dir); !os.IsNotExist(err) {
+		t.Errorf("the directory is left: %v", err)
+	}
+}
+
 // A name moves; the image that had it is told of, and stays.
 func TestReplaced(t *testing.T) {
 	from, to := newStore(t), newStore(t)

@@ -28,8 +28,9 @@
 //     what was written is deleted again.
 //   - A blob that is here already is not written again, and not even read where the
 //     archive is a plain file.
-//   - Memory does not grow with the archive: documents have limits (4 MiB, a
-//     configuration 16 MiB), and so has the number of entries (65,536).
+//   - Everything has a limit, so memory does not grow with the archive: documents
+//     4 MiB, a configuration 16 MiB, 65,536 entries, 4096 images; and a layer, be
+//     it compressed or not, what package layer would unpack of it.
 //
 // What it does not do: file systems without an image around them (that is `import`
 // and `export`), signatures, other people's metadata in index.json.
@@ -37,5 +38,5 @@
 // Specification: https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md;
 // docker's format was never specified beyond what docker writes.
 //
-// Read next: package dockerfile, how people write down the steps of a build.
+// Read next: package dockerfile, how people write down the steps.
 package archive

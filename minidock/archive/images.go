@@ -40,7 +40,6 @@ func (ld *loader) images(ctx context.Context) ([]Loaded, error) {
 	b, err := ld.readFile(oci.IndexFile, maxDocument)
 	switch {
 	case errors.Is(err, errMissing) && table == nil:
-		//lint:ignore ST1005 docker's text
 		return nil, errors.New("invalid archive: does not contain a manifest.json")
 	case errors.Is(err, errMissing):
 		return ld.dockerImages(ctx, table)
@@ -114,7 +113,7 @@ func label(d oci.Descriptor) string {
 // none is taken over: they could say of this image what is true of another.
 func indexEntry(d oci.Descriptor, one oneImage) oci.Descriptor {
 	entry := oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Platform: d.Platform}
-	entry.Annotations = map[string]string{oci.ConfigAnnotation: one.id.String()}
+	entry.Annotations = map[string]string{oci.ManifestAnnotation: d.Digest.String(), oci.ConfigAnnotation: one.id.String()}
 	if one.created != nil {
 		entry.Annotations[oci.AnnotationCreated] = one.created.Format(time.RFC3339Nano)
 	}

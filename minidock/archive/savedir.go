@@ -2,7 +2,9 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,8 +15,19 @@ import (
 )
 
 // writeDir adds the images to the layout in dir, as to a store: blobs first, each
-// verified, then the names.
+// verified, then the names. Of a directory that was not there nothing is left after an
+// error.
 func (p *plan) writeDir(ctx context.Context, dir string) error {
+	_, err := os.Lstat(dir)
+	isNew := errors.Is(err, fs.ErrNotExist)
+	err = p.addTo(ctx, dir)
+	if err != nil && isNew {
+		os.RemoveAll(dir)
+	}
+	return err
+}
+
+func (p *plan) addTo(ctx context.Context, dir string) error {
 	tidy := tidier(dir)
 	to, err := layout.Open(ctx, dir)
 	if err != nil {

@@ -17,7 +17,7 @@ type interrupted struct{ signal syscall.Signal }
 func (e interrupted) Error() string { return "ended by signal: " + e.signal.String() }
 
 // lastWords is how long a command may go on after a signal.
-const lastWords = 2 * time.Second
+const lastWords = 3 * time.Second
 
 // interruptible returns a context that Ctrl-C and SIGTERM cancel, for work that
 // has something to clean up: the signal no longer ends the program by itself.
@@ -50,13 +50,25 @@ func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 
 // dieUnless ends the program as the signal would have, unless it is stopped in time.
 func dieUnless(stopped <-chan struct{}, again <-chan os.Signal, number syscall.Signal) {
+	end := time.After(lastWords)
 	select {
 	case <-stopped:
-	case <-again:
-		os.Exit(128 + int(number))
-	case <-time.After(lastWords):
-		os.Exit(128 + int(number))
+		return
+	case <-time.After(lastWords / 6):
 	}
+	// What came so soon was the same Ctrl-C: an ordinary user's command gets it from
+	// the terminal and once more from the process that made it root.
+	select {
+	case <-again:
+	default:
+	}
+	select {
+	case <-stopped:
+		return
+	case <-again:
+	case <-end:
+	}
+	os.Exit(128 + int(number))
 }
 
 // untilDone returns a reader of r whose reads end when ctx does. Those of a pipe or a

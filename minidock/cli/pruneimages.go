@@ -44,7 +44,8 @@ func (a *app) strike(ctx context.Context, found *image.Found) error {
 		return err
 	}
 	for _, entry := range entries {
-		if entry.Digest == found.Descriptor.Digest || entry.Annotations[oci.ConfigAnnotation] == found.ID().String() {
+		id, known := image.RememberedID(entry.Descriptor)
+		if entry.Digest == found.Descriptor.Digest || known && id == found.ID() {
 			if err := a.images.Remove(ctx, entry.Digest, found.Names); err != nil {
 				return err
 			}

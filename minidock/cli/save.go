@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 
 	"minidock.dev/minidock/archive"
 	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/reference"
 )
 
@@ -72,12 +74,18 @@ func (a *app) save(ctx context.Context, names []string, opt saving) error {
 		return err
 	}
 	var items []archive.Item
-	for _, name := range names {
-		f, err := image.Find(ctx, l, name)
+	for _, typed := range names {
+		all, err := allTags(l, typed)
 		if err != nil {
 			return err
 		}
-		items = addItem(items, f, name)
+		for _, name := range all {
+			f, err := image.Find(ctx, l, name)
+			if err != nil {
+				return err
+			}
+			items = addItem(items, f, name)
+		}
 	}
 	// Whoever reads our output may stop (… | head). That must be an error of the
 	// write and not, by SIGPIPE, our death: there may be temporary files.
@@ -95,6 +103,30 @@ func (a *app) save(ctx context.Context, names []string, opt saving) error {
 		return interruption(ctx, "save")
 	}
 	return err
+}
+
+// allTags returns the names that docker's save takes a name for: one without a tag
+// is a repository, and stands for everything in it.
+func allTags(l *layout.Layout, typed string) ([]string, error) {
+	ref, err := reference.Parse(typed)
+	if err != nil || ref.Digest != "" || strings.HasSuffix(typed, ":"+ref.Tag) {
+		return []string{typed}, nil
+	}
+	entries, err := l.Entries()
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, e := range entries {
+		if r, err := reference.Parse(e.Name); err == nil && r.Name() == ref.Name() {
+			all = append(all, r.Familiar())
+		}
+	}
+	if len(all) == 0 {
+		return []string{typed}, nil // the beginning of an ID, or nothing
+	}
+	slices.Sort(all)
+	return all, nil
 }
 
 // addItem adds an image as the user named it: by name, or by ID and then without

@@ -56,6 +56,21 @@ func TestSaveLoad(t *testing.T) {
 	}
 }
 
+// A name without a tag is a repository.
+func TestSaveRepository(t *testing.T) {
+	root, id := savedImage(t, "one")
+	ok(t, root, "tag", "app:v1", "app")
+	ok(t, root, "tag", "app:v1", "application:v2")
+	file := filepath.Join(t.TempDir(), "app.tar")
+	ok(t, root, "save", "-o", file, "app")
+	if got := ok(t, t.TempDir(), "load", "-i", file); got != "Loaded image: app:latest\nLoaded image: app:v1\n" {
+		t.Errorf("load printed %q", got)
+	}
+	ok(t, root, "rmi", "app", "app:v1")
+	ok(t, root, "save", "-o", file, "application:v2")
+	ok(t, root, "save", "-o", file, strings.TrimPrefix(id, "sha256:")[:12])
+}
+
 // A failed save leaves nothing of its own, and the file of that name as it was.
 func TestSaveFails(t *testing.T) {
 	root, _ := savedImage(t, "one")

@@ -158,8 +158,28 @@ func blobWith(l *layout.Layout, prefix string, other digest.Digest) bool {
 // those that say so, and those of other tools, which do not remember the ID.
 func withID(x *layout.Index, prefix string) []layout.Entry {
 	return x.Select(func(text []byte) bool {
-		return bytes.Contains(text, []byte(prefix)) || !bytes.Contains(text, []byte(oci.ConfigAnnotation))
+		return bytes.Contains(text, []byte(prefix)) || !boundText(text)
 	})
+}
+
+// boundText is bound for the text of an entry. It may say no where bound says yes.
+func boundText(text []byte) bool {
+	_, value, _ := bytes.Cut(text, []byte(`"`+oci.ManifestAnnotation+`":"`))
+	manifest, _, ok := bytes.Cut(value, []byte(`"`))
+	return ok && bytes.Contains(text, []byte(`"digest":"`+string(manifest)+`"`))
+}
+
+// RememberedID returns the image ID that an entry of the index remembers, without
+// reading anything else. Entries of other tools remember none.
+func RememberedID(d oci.Descriptor) (digest.Digest, bool) {
+	id, err := digest.Parse(d.Annotations[oci.ConfigAnnotation])
+	return id, err == nil && bound(d)
+}
+
+// bound reports whether what an entry of the index remembers of an image is about
+// the one that it points to.
+func bound(d oci.Descriptor) bool {
+	return d.Annotations[oci.ManifestAnnotation] == d.Digest.String()
 }
 
 // parent finds an image among the parents of those that the index lists; nil if
@@ -202,7 +222,7 @@ func isIDPrefix(s string) bool {
 // configDigest returns the image ID of an entry without loading the image. The
 // annotation is a shortcut; entries of other tools have none.
 func configDigest(l *layout.Layout, d oci.Descriptor) (digest.Digest, bool) {
-	if id, err := digest.Parse(d.Annotations[oci.ConfigAnnotation]); err == nil {
+	if id, ok := RememberedID(d); ok {
 		return id, true
 	}
 	m, err := loadManifest(l, d)
@@ -239,6 +259,8 @@ func brokenImage(l *layout.Layout, x *layout.Index, e layout.Entry, err error) *
 }
 
 func newFound(i *Image, d oci.Descriptor) *Found {
-	i.size, _ = parseSize(d.Annotations[oci.SizeAnnotation])
+	if bound(d) {
+		i.size, _ = parseSize(d.Annotations[oci.SizeAnnotation])
+	}
 	return &Found{Image: i, Descriptor: d}
 }

@@ -80,9 +80,10 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Error(diff)
 	}
 	want := map[string]string{
-		oci.ConfigAnnotation:  i.ID().String(),
-		oci.AnnotationCreated: "2024-05-01T12:00:01Z",
-		oci.SizeAnnotation:    "1",
+		oci.ManifestAnnotation: d.Digest.String(),
+		oci.ConfigAnnotation:   i.ID().String(),
+		oci.AnnotationCreated:  "2024-05-01T12:00:01Z",
+		oci.SizeAnnotation:     "1",
 	}
 	if diff := cmp.Diff(want, d.Annotations); diff != "" {
 		t.Errorf("annotations for the index:\n%s", diff)

@@ -132,9 +132,9 @@ func Intermediates(ctx context.Context, l *layout.Layout) ([]*Summary, error) {
 
 // remembered returns what index.json itself says of an image, if it is enough.
 func remembered(d oci.Descriptor) (*Summary, bool) {
-	id, err := digest.Parse(d.Annotations[oci.ConfigAnnotation])
+	id, known := RememberedID(d)
 	size, ok := parseSize(d.Annotations[oci.SizeAnnotation])
-	if err != nil || !ok {
+	if !known || !ok {
 		return nil, false
 	}
 	s := &Summary{ID: id, Descriptor: d, Size: size}

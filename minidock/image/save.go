@@ -62,7 +62,7 @@ func (i *Image) save(ctx context.Context, l *layout.Layout, opt SaveOptions) (oc
 	}
 	d, err := put(ctx, l, oci.MediaTypeManifest, b)
 	if err == nil {
-		d.Annotations = i.indexAnnotations()
+		d.Annotations = i.indexAnnotations(d.Digest)
 	}
 	return d, err
 }
@@ -87,8 +87,8 @@ func layerDescriptor(la Layer) (oci.Descriptor, error) {
 
 // indexAnnotations are what index.json remembers of the image, so that it need
 // not be loaded to be listed.
-func (i *Image) indexAnnotations() map[string]string {
-	m := map[string]string{oci.ConfigAnnotation: i.ID().String()}
+func (i *Image) indexAnnotations(manifest digest.Digest) map[string]string {
+	m := map[string]string{oci.ManifestAnnotation: manifest.String(), oci.ConfigAnnotation: i.ID().String()}
 	if i.Config.Created != nil {
 		m[oci.AnnotationCreated] = i.Config.Created.Format(time.RFC3339Nano)
 	}

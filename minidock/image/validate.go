@@ -72,6 +72,9 @@ func checkSize(l *layout.Layout, d oci.Descriptor) error {
 // checkAnnotations compares what index.json remembers with the image, whose
 // layers have size bytes.
 func (i *Image) checkAnnotations(d oci.Descriptor, size int64) error {
+	if !bound(d) {
+		return nil
+	}
 	if id := d.Annotations[oci.ConfigAnnotation]; id != "" && id != i.ID().String() {
 		return fmt.Errorf("annotation %s is %s, the image ID is %s", oci.ConfigAnnotation, id, i.ID())
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -335,7 +336,8 @@ func (v *verification) checkLayers() {
 		}
 		for _, d := range i.entries {
 			if !whole {
-				d.Annotations = map[string]string{oci.ConfigAnnotation: d.Annotations[oci.ConfigAnnotation]}
+				d.Annotations = maps.Clone(d.Annotations)
+				delete(d.Annotations, oci.SizeAnnotation)
 			}
 			if err := i.checkAnnotations(d, sum); err != nil {
 				v.report(Problem{"image " + i.name, err})

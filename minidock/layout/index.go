@@ -112,12 +112,14 @@ func (x *Index) Each() iter.Seq[Entry] {
 	}
 }
 
-// digests returns the manifests of all entries.
+// digests returns the manifests of all entries. What could be read as one counts.
 func (x *Index) digests() (list []digest.Digest) {
 	for _, raw := range x.entries {
-		var d struct{ Digest digest.Digest }
-		_ = json.Unmarshal(raw, &d)
-		list = append(list, d.Digest)
+		for _, pair := range cut(raw) {
+			if key, value := keyOf(pair); strings.EqualFold(key, "digest") {
+				list = append(list, digest.Digest(unquote(value)))
+			}
+		}
 	}
 	return list
 }

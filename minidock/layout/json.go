@@ -49,10 +49,24 @@ func endOfString(text []byte) int {
 	return len(text)
 }
 
-// keyOf divides a "key": value pair.
+// keyOf divides a "key": value pair. What is none, an element of a list, has no key.
 func keyOf(pair []byte) (key string, value []byte) {
+	if len(pair) == 0 || pair[0] != '"' {
+		return "", nil
+	}
 	n := endOfString(pair) + 1
-	_ = json.Unmarshal(pair[:n], &key) // there may be escapes in it
-	value = bytes.TrimSpace(pair[n:])
-	return key, bytes.TrimSpace(bytes.TrimPrefix(value, []byte(":")))
+	value, ok := bytes.CutPrefix(bytes.TrimSpace(pair[n:]), []byte(":"))
+	if !ok {
+		return "", nil
+	}
+	return unquote(pair[:n]), bytes.TrimSpace(value)
+}
+
+// unquote returns the text of a JSON string, "" if value is none.
+func unquote(value []byte) (s string) {
+	if len(value) > 1 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
+		return string(value[1 : len(value)-1])
+	}
+	_ = json.Unmarshal(value, &s)
+	return s
 }

@@ -41,6 +41,10 @@ const (
 	// CacheKeyAnnotation, in a manifest, is the key under which the build
 	// cache knows this step.
 	CacheKeyAnnotation = "dev.minidock.cache-key"
+	// ManifestAnnotation, in index.json, is the digest of the manifest that the next
+	// two are about. They count only if it is the entry's own: umoci copies all
+	// annotations of the entry that it makes a new image from.
+	ManifestAnnotation = "dev.minidock.manifest"
 	// ConfigAnnotation, in index.json, is the digest of the image's config,
 	// so that an ID can be looked up without reading every manifest.
 	ConfigAnnotation = "dev.minidock.config-digest"

@@ -22,7 +22,8 @@
 // What it does not do: contents. [View.Source] says which layer to ask, and
 // [layer.Tree.Contents] reads from it. It keeps no merged copy either: the trees are
 // searched anew each time, which is cheap for the few names that a build asks
-// for. A test compares it with the kernel's overlay over random layers.
+// for. Tests compare it with the kernel's overlay, over random layers and after random
+// operations of programs.
 //
 // Specification: https://docs.kernel.org/filesystems/overlayfs.html and
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#applying-changesets
