@@ -25,7 +25,7 @@ func TestCopiedAnnotations(t *testing.T) {
 	tag(t, l, "theirs:latest", copied)
 
 	if got := find(t, l, "theirs"); got.ID() != theirs.ID() || got.Size(t.Context(), l) != theirs.Size(t.Context(), l) {
-		t.Errorf("found %s, want %s", got.ID(), theirs.ID())
+		t.Errorf("found %s with %d bytes, want %s with %d", got.ID(), got.Size(t.Context(), l), theirs.ID(), theirs.Size(t.Context(), l))
 	}
 	if diff := cmp.Diff([]string{"theirs:latest"}, find(t, l, theirs.ID().Hex()).Names); diff != "" {
 		t.Errorf("by its ID:\n%s", diff)

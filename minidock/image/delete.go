@@ -103,6 +103,11 @@ func deleteFamily(ctx context.Context, l *layout.Layout, f *Found, opt DeleteOpt
 	if err != nil {
 		return nil, err
 	}
+	if !opt.NoPrune {
+		if err := strikeParents(ctx, l, family[1:], containers); err != nil {
+			return nil, err
+		}
+	}
 	gone, damage := sweep(ctx, l, blobs, alone)
 	if gone == nil {
 		return nil, damage
@@ -189,6 +194,28 @@ func strike(ctx context.Context, l *layout.Layout, manifests []digest.Digest, na
 		}
 	}
 	return slices.Collect(maps.Keys(blobs)), nil
+}
+
+// strikeParents removes the entries without a name of the images beneath the one
+// that is deleted, up to one that a container was made of. Those that others are
+// built upon stay without an entry.
+func strikeParents(ctx context.Context, l *layout.Layout, parents []member, containers [][]oci.DiffID) error {
+	x, err := l.Index()
+	if err != nil {
+		return err
+	}
+	for _, p := range parents {
+		if slices.ContainsFunc(containers, func(ids []oci.DiffID) bool { return slices.Equal(ids, p.DiffIDs()) }) {
+			break
+		}
+		if !slices.ContainsFunc(x.Mentioning(string(p.manifest.Digest)), nameless) {
+			continue // as nearly always: then there is nothing to write
+		}
+		if err := l.Remove(ctx, p.manifest.Digest, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sweep deletes those of the blobs that nothing refers to, and returns which.

@@ -164,6 +164,24 @@ func TestDeleteNoPrune(t *testing.T) {
 	}
 }
 
+// A name moves to an image that was built upon the one that had it: the old one
+// is a step between from then on, not a dangling image, and goes with the new one.
+func TestNameMovesToChild(t *testing.T) {
+	l := newStore(t)
+	old := build(t, l, "app:1", nil, "+one")
+	b := build(t, l, "app:1", old, "+two")
+	list, err := image.Summaries(t.Context(), l)
+	if err != nil || len(list) != 1 || list[0].ID != b.id(0) {
+		t.Errorf("listed: %v, %v", list, err)
+	}
+	between, err := image.Intermediates(t.Context(), l)
+	if err != nil || len(between) != 1 || between[0].ID != old.id(0) {
+		t.Errorf("between: %v, %v", between, err)
+	}
+	remove(t, l, "app:1", image.DeleteOptions{}, b.id(0), b.chain(0, 1), old.id(0), old.chain(0, 0))
+	wantCount(t, l, "0 blobs, 0 cache entries")
+}
+
 // What containers have stays, on disk and in docker's list of deleted layers.
 func TestDeleteWithContainer(t *testing.T) {
 	l := newStore(t)

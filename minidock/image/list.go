@@ -65,10 +65,11 @@ type Summary struct {
 
 // Summaries is List without loading the images: index.json remembers what a
 // Summary says of the images that were made here, so one file is read instead
-// of thousands. The others are loaded. Order and errors are List's.
+// of thousands. The others are loaded. Order and errors are List's. An image
+// without a name upon which another one was built is left to Intermediates.
 func Summaries(ctx context.Context, l *layout.Layout) ([]*Summary, error) {
 	explain.Step(ctx, "list the images in the index")
-	entries, err := l.Entries()
+	entries, err := topEntries(l)
 	if err != nil {
 		return nil, fmt.Errorf("list images: %w", err)
 	}
@@ -103,12 +104,29 @@ func Summaries(ctx context.Context, l *layout.Layout) ([]*Summary, error) {
 	return list, err
 }
 
-// Intermediates lists the images that the ones in the index were built upon and
-// that the index does not list themselves: those of the steps between. They are
-// in no order.
+// topEntries returns the entries of the index except those without a name that
+// others were built upon. An image gets there when its name moves to one that was
+// built upon it.
+func topEntries(l *layout.Layout) ([]layout.Entry, error) {
+	entries, err := l.Entries()
+	if err != nil || !slices.ContainsFunc(entries, nameless) {
+		return entries, err
+	}
+	var manifests []digest.Digest
+	for _, e := range entries {
+		manifests = append(manifests, e.Digest)
+	}
+	beneath, _ := l.Beneath(manifests) // a damaged image is built upon nothing
+	return slices.DeleteFunc(entries, func(e layout.Entry) bool { return nameless(e) && beneath[e.Digest] }), nil
+}
+
+func nameless(e layout.Entry) bool { return e.Name == "" }
+
+// Intermediates lists the images that those of Summaries were built upon and that
+// are not among them: those of the steps between. They are in no order.
 func Intermediates(ctx context.Context, l *layout.Layout) ([]*Summary, error) {
 	explain.Step(ctx, "follow the images in the index to their parents")
-	entries, err := l.Entries()
+	entries, err := topEntries(l)
 	if err != nil {
 		return nil, fmt.Errorf("list intermediate images: %w", err)
 	}

@@ -68,6 +68,17 @@ func (l *Layout) Follow(from []digest.Digest) (map[digest.Digest]bool, error) {
 	return found, w.damage(&Index{})
 }
 
+// Beneath is Follow without the documents that it begins with, unless another one
+// of them refers to one.
+func (l *Layout) Beneath(documents []digest.Digest) (map[digest.Digest]bool, error) {
+	w := l.newWalk()
+	var next []digest.Digest
+	for _, d := range documents {
+		next = append(next, w.links(d).documents...)
+	}
+	return w.from(next), w.damage(&Index{})
+}
+
 // damage returns the error about the damaged documents that were met, with the
 // entries that lead to them.
 func (w *walk) damage(x *Index) error {

@@ -118,6 +118,7 @@ func (b *bench) measure(table *tabwriter.Writer, w work) {
 	}
 	base := time.Duration(0)
 	for i, c := range w.contenders {
+		slices.SortFunc(samples[i], func(a, b sample) int { return int(a.took - b.took) })
 		if c.engine == w.baseline {
 			base = median(samples[i])
 		}
@@ -127,9 +128,9 @@ func (b *bench) measure(table *tabwriter.Writer, w work) {
 		if base > 0 {
 			ratio = fmt.Sprintf("%.2f × %s", float64(median(samples[i]))/float64(base), w.baseline)
 		}
-		least, most := samples[i][0], samples[i][len(samples[i])-1] // median sorted them
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d MB\t%s\n", w.name, c.engine,
-			milliseconds(median(samples[i])), milliseconds(least.took), milliseconds(most.took), most.memory/1e6, ratio)
+			milliseconds(median(samples[i])), milliseconds(samples[i][0].took), milliseconds(samples[i][len(samples[i])-1].took),
+			largest(samples[i])/1e6, ratio)
 	}
 	table.Flush()
 }
@@ -155,10 +156,14 @@ func (c contender) run(round int) sample {
 	return sample{took, usage.Maxrss * 1024}
 }
 
-// median sorts the samples.
-func median(samples []sample) time.Duration {
-	slices.SortFunc(samples, func(a, b sample) int { return int(a.took - b.took) })
-	return samples[len(samples)/2].took
+// median is the time of the middle one of sorted samples.
+func median(sorted []sample) time.Duration { return sorted[len(sorted)/2].took }
+
+func largest(samples []sample) (memory int64) {
+	for _, s := range samples {
+		memory = max(memory, s.memory)
+	}
+	return memory
 }
 
 func milliseconds(d time.Duration) string {
