@@ -392,6 +392,33 @@ func TestSaveDirFails(t *testing.T) {
 	}
 }
 
+// Nobody deletes the blobs that a store has got before the image has its name there.
+func TestSaveDirHoldsTheStore(t *testing.T) {
+	l, to := newStore(t), newStore(t)
+	app := addImage(t, l, "app:v1", "base")
+	asked := 0
+	ctx := explain.With(t.Context(), func(explain.Event) {
+		if size, err := to.Blobs().Size(app.Layers[0].Descriptor.Digest); err != nil || size == 0 {
+			return
+		}
+		if _, err := to.Resolve("app:v1"); err == nil {
+			return
+		}
+		asked++
+		if release, alone, err := to.TryLockExclusive(t.Context()); alone || err != nil {
+			release()
+			t.Errorf("the store is free for deleting: %v", err)
+		}
+	})
+	if err := archive.SaveDir(ctx, l, to.Root(), []archive.Item{item(app)}, archive.SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if asked == 0 {
+		t.Error("nobody was asked in between")
+	}
+	validate(t, to)
+}
+
 // A name moves; the image that had it is told of, and stays.
 func TestReplaced(t *testing.T) {
 	from, to := newStore(t), newStore(t)

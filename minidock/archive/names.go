@@ -89,23 +89,35 @@ func (ld *loader) name(ctx context.Context, images []Loaded) error {
 		i := &images[n]
 		i.Replaced = map[string]digest.Digest{}
 		for _, name := range i.Names {
-			ref, err := reference.ParseTarget(name)
-			if err != nil {
-				return err
-			}
 			if old := ld.owner(ctx, name); old != "" && old != i.ID {
 				i.Replaced[name] = old
 			}
-			list = append(list, layout.Naming{Name: ref.Familiar(), Full: ref.String(), Descriptor: i.Descriptor})
 		}
-		if len(i.Names) == 0 {
-			list = append(list, layout.Naming{Descriptor: i.Descriptor})
+		namings, err := namingsOf(i.Descriptor, i.Names)
+		if err != nil {
+			return err
 		}
+		list = append(list, namings...)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	return ld.l.TagAll(ctx, list)
+}
+
+// namingsOf gives the image the names, or only a place in the index if there is none.
+func namingsOf(d oci.Descriptor, names []string) (list []layout.Naming, err error) {
+	if len(names) == 0 {
+		return []layout.Naming{{Descriptor: d}}, nil
+	}
+	for _, name := range names {
+		ref, err := reference.ParseTarget(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, layout.Naming{Name: ref.Familiar(), Full: ref.String(), Descriptor: d})
+	}
+	return list, nil
 }
 
 // owner returns the ID of the image that has the name, "" if none has.

@@ -11,7 +11,6 @@ import (
 
 	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
-	"minidock.dev/minidock/reference"
 )
 
 // writeDir adds the images to the layout in dir, as to a store: blobs first, each
@@ -34,17 +33,26 @@ func (p *plan) addTo(ctx context.Context, dir string) error {
 		return fmt.Errorf("save images: %w", err)
 	}
 	defer tidy()
+	// It may be somebody's store, where nothing refers to the new blobs yet.
+	release, err := to.Lock(ctx)
+	if err != nil {
+		return fmt.Errorf("save images: %w", err)
+	}
+	defer release()
 	for _, b := range p.blobs {
 		if err := p.copyBlob(ctx, to, b.Descriptor); err != nil {
 			return fmt.Errorf("save image %s: blob %s: %w", b.image, b.Digest, err)
 		}
 	}
+	var list []layout.Naming
 	for _, i := range p.images {
-		if err := nameIn(ctx, to, i); err != nil {
+		namings, err := namingsOf(i.desc, i.Names)
+		if err != nil {
 			return fmt.Errorf("save image %s: %w", i.label(), err)
 		}
+		list = append(list, namings...)
 	}
-	return nil
+	return to.TagAll(ctx, list)
 }
 
 func (p *plan) copyBlob(ctx context.Context, to *layout.Layout, d oci.Descriptor) error {
@@ -54,22 +62,6 @@ func (p *plan) copyBlob(ctx context.Context, to *layout.Layout, d oci.Descriptor
 	}
 	defer f.Close()
 	return to.Blobs().PutVerified(ctx, ctxReader{ctx, f}, d.Digest, d.Size)
-}
-
-func nameIn(ctx context.Context, to *layout.Layout, i planned) error {
-	if len(i.Names) == 0 {
-		return to.Add(ctx, i.desc)
-	}
-	for _, name := range i.Names {
-		ref, err := reference.ParseTarget(name)
-		if err != nil {
-			return err
-		}
-		if err := to.Tag(ctx, ref.Familiar(), ref.String(), i.desc); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // tidier returns what takes away the files with which a store helps itself, locks

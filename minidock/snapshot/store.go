@@ -258,10 +258,19 @@ func (s *Store) publish(dir, name string, fill func() error) error {
 }
 
 // discard removes layers/<name>. It disappears at once, then its mark does, and what
-// a crash leaves is in tmp.
+// a crash leaves is in tmp. One that cannot be moved away keeps its mark.
 func (s *Store) discard(name string) error {
 	doomed := s.born(name) + ".old"
-	return errors.Join(removeAll(doomed), ignoreMissing(os.Rename(s.layer(name), doomed)), s.clearMark(name), removeAll(doomed))
+	if err := removeAll(doomed); err != nil {
+		return err
+	}
+	if err := ignoreMissing(os.Rename(s.layer(name), doomed)); err != nil {
+		return err
+	}
+	if err := s.clearMark(name); err != nil {
+		return err
+	}
+	return removeAll(doomed)
 }
 
 // RemoveLayer deletes an unpacked layer; a missing one is no error. It must not be

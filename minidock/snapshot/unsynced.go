@@ -89,13 +89,21 @@ func (s *Store) setMark(name string) error {
 	return errors.Join(f.Sync(), dir.Sync())
 }
 
-// clearMark takes the mark away; a missing one is no error.
+// clearMark takes away the mark of a layer that is not there; a missing one is no
+// error. That the layer is gone must be on the disk first: if the power failed with
+// the mark gone and the layer back, it would be believed.
 func (s *Store) clearMark(name string) error {
 	dir, err := s.lockMarks()
 	if err != nil {
 		return ignoreMissing(err)
 	}
 	defer dir.Close()
+	if _, err := os.Lstat(s.mark(name)); err != nil {
+		return ignoreMissing(err)
+	}
+	if err := syncDir(s.layer("")); err != nil {
+		return err
+	}
 	return ignoreMissing(os.Remove(s.mark(name)))
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/oci"
@@ -197,6 +198,33 @@ func TestSettleKeepsNewMarks(t *testing.T) {
 	}
 	if err := s.clearMarks(before); err != nil || len(marks(t, s)) != 1 {
 		t.Errorf("clearMarks took the mark of a layer that was made after the sync; %v", err)
+	}
+}
+
+// A layer that has suffered and cannot be moved away, here to another file system,
+// keeps its mark: without it the layer would be believed.
+func TestMarkStaysWithTheLayer(t *testing.T) {
+	s := open(t)
+	id, b := archive(t, "a")
+	if err := s.Unpack(t.Context(), id, opener(b)); err != nil {
+		t.Fatal(err)
+	}
+	powerCut(t, s)
+	private(t, func(context.Context) error {
+		if err := unix.Mount("tmpfs", filepath.Join(s.root, "tmp"), "tmpfs", 0, ""); err != nil {
+			return err
+		}
+		for what, err := range map[string]error{
+			"remove": s.RemoveLayer(t.Context(), id), "unpack": s.Unpack(t.Context(), id, opener(b)),
+		} {
+			if !errors.Is(err, unix.EXDEV) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		return nil
+	})
+	if s.Has(id) || !s.exists(id.Hex()) || len(marks(t, s)) != 1 {
+		t.Errorf("believed: %t, marks: %v", s.Has(id), marks(t, s))
 	}
 }
 
