@@ -87,10 +87,13 @@ type Entry struct {
 
 // parseEntry returns what we understand of an entry; no Digest if nothing.
 func parseEntry(raw []byte) Entry {
-	var d oci.Descriptor
-	// A field of the wrong type is an error, but the others are decoded. The
-	// digest is enough to keep the blobs of an entry that is strange otherwise.
-	_ = json.Unmarshal(raw, &d)
+	d, ok := plainDescriptor(raw)
+	if !ok {
+		d = oci.Descriptor{}
+		// A field of the wrong type is an error, but the others are decoded. The
+		// digest is enough to keep the blobs of an entry that is strange otherwise.
+		_ = json.Unmarshal(raw, &d)
+	}
 	if d.Digest.Validate() != nil {
 		return Entry{}
 	}

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,6 +19,7 @@ func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"manifests":null}`), "a:1")
 	f.Add([]byte(`{"x":"]\\\"[","manifests":[{"digest":"`+d.String()+`","size":1,"annotations":{"org.opencontainers.image.ref.name":"\u0061:1"}},{}, 1 ],"y":{}}`), "a:1")
 	f.Add([]byte(`{}`), "")
+	f.Add([]byte(`{"manifests":[{"mediaType":"m","digest":"`+d.String()+`","size":12,"annotations":{"a":"b","org.opencontainers.image.ref.name":"a:1"}},{"annotations":{"a":"1"},"annotations":{"b":"2"}},{"size":1.0},{"size":-0},{"Digest":"x"}]}`), "a:1")
 	f.Fuzz(func(t *testing.T, b []byte, name string) {
 		x, err := parseIndex(b)
 		if err != nil {
@@ -25,6 +27,13 @@ func FuzzIndex(f *testing.F) {
 		}
 		before := x.All()
 		same(t, x, before)
+		for _, raw := range x.entries {
+			d, ok := plainDescriptor(raw)
+			var want oci.Descriptor
+			if err := json.Unmarshal(raw, &want); ok && (err != nil || !reflect.DeepEqual(d, want)) {
+				t.Errorf("%s\nis decoded as %+v,\nbut it is %+v, %v", raw, d, want, err)
+			}
+		}
 		other := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: digest.FromBytes([]byte("other")), Size: 5}
 		other.Annotations = named(nil, name, name)
 		if _, err := x.tag(name, other); err != nil {
