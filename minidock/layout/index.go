@@ -285,7 +285,32 @@ func (l *Layout) update(ctx context.Context, change func(*Index) (bool, error)) 
 
 // text is what index.json holds.
 func (x *Index) text() []byte {
-	list := append([]byte(`"manifests":[`), bytes.Join(x.entries, []byte(","))...)
-	fields := slices.Insert(slices.Clone(x.fields), x.place, append(list, ']'))
-	return slices.Concat([]byte("{"), bytes.Join(fields, []byte(",")), []byte("}"))
+	size := len(emptyIndex)
+	for _, part := range slices.Concat(x.fields, x.entries) {
+		size += len(part) + 1
+	}
+	b := bytes.NewBuffer(make([]byte, 0, size)) // at once: a thousand images take half a megabyte
+	b.WriteByte('{')
+	writeList(b, x.fields[:x.place])
+	if x.place > 0 {
+		b.WriteByte(',')
+	}
+	b.WriteString(`"manifests":[`)
+	writeList(b, x.entries)
+	b.WriteByte(']')
+	if x.place < len(x.fields) {
+		b.WriteByte(',')
+	}
+	writeList(b, x.fields[x.place:])
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+func writeList(b *bytes.Buffer, parts [][]byte) {
+	for i, part := range parts {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(part)
+	}
 }
