@@ -20,7 +20,13 @@ func (f *File) print() string {
 			lines = append(lines, in.canonical())
 		}
 	}
-	return strings.Join(lines, "\n") + "\n"
+	text := strings.Join(lines, "\n")
+	// An instruction can end with the escape character in one way only: it is the
+	// last one, and the file ends before the line that should continue it.
+	if escape := string(rune(f.Escape)); strings.HasSuffix(text, escape) {
+		text += " " + escape
+	}
+	return text + "\n"
 }
 
 // stable checks that what was parsed can be printed and parsed again, and is
@@ -52,6 +58,7 @@ func FuzzParse(f *testing.F) {
 		"\uFEFF  from a\r\nrun a \\\r\n  b\r\nuser x\r\nworkdir /a b\r\n",
 		"FROM a\nRUN a\\\\\nENV a \\\nb\n",
 		"FROM --platform=\x9c a\n",
+		"FROM \\ \\",
 	} {
 		f.Add(text)
 	}
