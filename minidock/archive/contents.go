@@ -61,18 +61,11 @@ func readCompressed(r io.Reader) (id oci.DiffID, files int64, err error) {
 // readLayer reads a plain archive as Apply will, and returns the size of its files:
 // better that it fails now than when the first container is started.
 func readLayer(r io.Reader) (files int64, err error) {
-	r = &bounded{r: r, room: layer.DefaultMaxSize}
-	tree, err := layer.ReadTree(r)
+	tree, err := layer.ReadTree(&bounded{r: r, room: layer.DefaultMaxSize})
 	if err != nil {
 		return 0, err
 	}
-	err = tree.Walk(func(e layer.Entry) error {
-		if e.Type == layer.TypeReg && e.LinkOf == "" {
-			files += e.Size
-		}
-		return nil
-	})
-	return files, err
+	return tree.FilesSize(), nil
 }
 
 // A bounded reader fails where a layer is longer than any that is unpacked: a

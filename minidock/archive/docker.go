@@ -34,7 +34,7 @@ type dockerImage struct {
 
 // dockerTable reads manifest.json; nil if there is none.
 func (ld *loader) dockerTable() ([]dockerImage, error) {
-	b, err := ld.readFile(manifestFile, maxDocument)
+	b, err := ld.readFile(manifestFile, oci.MaxManifest)
 	if errors.Is(err, errMissing) {
 		return nil, nil
 	}
@@ -144,7 +144,7 @@ func (ld *loader) dockerImage(ctx context.Context, i dockerImage) (Loaded, error
 // dockerConfig reads a configuration. Its name is its digest, in all forms but
 // those of tools that nobody has seen.
 func (ld *loader) dockerConfig(name string) ([]byte, oci.ImageConfig, error) {
-	raw, err := ld.readFile(name, maxConfig)
+	raw, err := ld.readFile(name, oci.MaxConfig)
 	if err != nil {
 		return nil, oci.ImageConfig{}, err
 	}

@@ -3,10 +3,13 @@ package archive_test
 import (
 	"archive/tar"
 	"bytes"
+	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -136,8 +139,12 @@ func TestHostile(t *testing.T) {
 		{"long config", replace(good, ids[0].Hex()+".json", to(strings.Repeat(" ", 16<<20+1))), "more than the allowed 16777216"},
 		{"other config", replace(good, ids[0].Hex()+".json", to("{}")), ids[0].Hex() + `.json": content has digest`},
 		{"bad tag", replace(good, "manifest.json", func(s string) string { return strings.ReplaceAll(s, "one:1", "A B") }), `invalid tag "A B"`},
+		{"5,000 names", replace(good, "manifest.json", func(s string) string {
+			return strings.Replace(s, `"one:1"`, strings.Repeat(`"one:1",`, 5000)+`"one:1"`, 1)
+		}), "5002 names are more than 4096"},
 		{"a name twice", replace(good, "manifest.json", func(s string) string { return strings.ReplaceAll(s, "null", `["one:1"]`) }), "two images have the name one:1"},
 		{"other layer", replace(good, a+"/layer.tar", func(s string) string { return strings.Replace(s, "base", "bose", 1) }), "invalid diffID for layer 0: expected"},
+		{"a sparse layer of 300 GiB", oneLayer(sparse(300<<30), sparse(300<<30)), `entry "sparse": more than 274877906944 bytes`},
 		{"layer is no archive", oneLayer("no archive", "no archive"), "layer 0 (sha256:"},
 		{"layer with a tail", oneLayer(plain+"x", plain+"x"), "data after the end of the archive"},
 		{"unsafe layer", oneLayer(outside, outside), `unsafe path "../x"`},
@@ -311,4 +318,45 @@ func FuzzManifestJSON(f *testing.F) {
 			}
 		}
 	})
+}
+
+// sparse is a layer in GNU's format for files with holes: one file, all of it a hole.
+func sparse(size int64) string {
+	number := func(n int64, width int) string { // base 256
+		return "\x80" + strings.Repeat("\x00", width-9) + string(binary.BigEndian.AppendUint64(nil, uint64(n)))
+	}
+	h := make([]byte, 512)
+	for at, text := range map[int]string{0: "sparse", 100: "0000644", 124: number(0, 12), 148: "        ", 156: "S", 257: "ustar  ", 386: number(size, 12), 398: number(0, 12), 483: number(size, 12)} {
+		copy(h[at:], text)
+	}
+	sum := 0
+	for _, b := range h {
+		sum += int(b)
+	}
+	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return string(h) + strings.Repeat("\x00", 1024)
+}
+
+// Three indexes, each of which lists the next one 3,000 times, and the last no image.
+// What is known to be no image is not walked through again.
+func TestIndexOfIndexes(t *testing.T) {
+	list := func(d string, times int) string {
+		return `{"schemaVersion":2,"manifests":[` + strings.TrimSuffix(strings.Repeat(d+",", times), ",") + "]}"
+	}
+	members := []member{{name: "oci-layout", content: `{"imageLayoutVersion":"1.0.0"}`}}
+	index := list("", 0)
+	for range 3 {
+		d := digest.FromBytes([]byte(index))
+		members = append(members, member{name: "blobs/sha256/" + d.Hex(), content: index})
+		index = list(fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.index.v1+json","digest":%q,"size":%d}`, d, len(index)), 3000)
+	}
+	b := pack(t, append(members, member{name: "index.json", content: index})...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	l := newStore(t)
+	_, err := archive.Load(ctx, l, bytes.NewReader(b))
+	if err == nil || !strings.Contains(err.Error(), "it has no image") {
+		t.Errorf("error: %v", err)
+	}
+	unchanged(t, l)
 }

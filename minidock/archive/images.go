@@ -13,13 +13,11 @@ import (
 	"minidock.dev/minidock/oci"
 )
 
-// Limits of documents in bytes, the same as for images in the store, and of the
-// number of images.
+// Limits of an archive's documents, beside their lengths: see oci.MaxManifest.
 const (
-	maxDocument = 4 << 20
-	maxConfig   = 16 << 20
-	maxImages   = 4096
-	maxDepth    = 4 // of indexes in indexes
+	maxImages = 4096
+	maxNames  = 4096 // each takes a look through the index, which is locked meanwhile
+	maxDepth  = 4    // of indexes in indexes, as for images in the store
 )
 
 // oneImage is an image for one platform, all of which is in the store.
@@ -37,7 +35,7 @@ func (ld *loader) images(ctx context.Context) ([]Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := ld.readFile(oci.IndexFile, maxDocument)
+	b, err := ld.readFile(oci.IndexFile, oci.MaxManifest)
 	switch {
 	case errors.Is(err, errMissing) && table == nil:
 		return nil, errors.New("invalid archive: does not contain a manifest.json")
@@ -57,7 +55,7 @@ func (ld *loader) images(ctx context.Context) ([]Loaded, error) {
 }
 
 func (ld *loader) checkLayout() error {
-	b, err := ld.readFile(oci.LayoutFile, maxDocument)
+	b, err := ld.readFile(oci.LayoutFile, oci.MaxManifest)
 	if err != nil {
 		return err
 	}
@@ -127,6 +125,9 @@ func (ld *loader) tree(ctx context.Context, d oci.Descriptor, depth int) (oneIma
 	if one, ok := ld.complete[d.Digest]; ok {
 		return one, nil
 	}
+	if err := ld.useless[d.Digest]; err != nil {
+		return oneImage{}, err
+	}
 	var one oneImage
 	var err error
 	switch {
@@ -139,8 +140,11 @@ func (ld *loader) tree(ctx context.Context, d oci.Descriptor, depth int) (oneIma
 	default:
 		err = fmt.Errorf("media type %q: %w", d.MediaType, image.ErrNotImage)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		ld.complete[d.Digest] = one
+	case errors.Is(err, image.ErrNotImage), errors.Is(err, errMissing):
+		ld.useless[d.Digest] = err
 	}
 	return one, err
 }
@@ -148,7 +152,7 @@ func (ld *loader) tree(ctx context.Context, d oci.Descriptor, depth int) (oneIma
 // platforms loads an image for several platforms. Archives often have some of them
 // only, and attestations, which are no images, beside them.
 func (ld *loader) platforms(ctx context.Context, d oci.Descriptor, depth int) (oneImage, error) {
-	b, err := ld.document(ctx, d, maxDocument)
+	b, err := ld.document(ctx, d, oci.MaxManifest)
 	if err != nil {
 		return oneImage{}, err
 	}
@@ -195,7 +199,7 @@ func (ld *loader) completed(id digest.Digest, missing error) (oneImage, error) {
 
 // manifest loads an image for one platform.
 func (ld *loader) manifest(ctx context.Context, d oci.Descriptor) (oneImage, error) {
-	b, err := ld.document(ctx, d, maxDocument)
+	b, err := ld.document(ctx, d, oci.MaxManifest)
 	if err != nil {
 		return oneImage{}, err
 	}
@@ -206,7 +210,7 @@ func (ld *loader) manifest(ctx context.Context, d oci.Descriptor) (oneImage, err
 	if !oci.IsConfig(m.Config.MediaType) {
 		return oneImage{}, ld.artifact(ctx, m)
 	}
-	raw, err := ld.document(ctx, m.Config, maxConfig)
+	raw, err := ld.document(ctx, m.Config, oci.MaxConfig)
 	if err != nil {
 		return oneImage{}, fmt.Errorf("config: %w", err)
 	}

@@ -52,6 +52,9 @@ func contestedNames(x oci.Index) map[string]bool {
 
 // parseTags returns names in their familiar form.
 func parseTags(tags []string) ([]string, error) {
+	if len(tags) > maxNames {
+		return nil, tooManyNames(len(tags))
+	}
 	var names []string
 	for _, tag := range tags {
 		ref, err := reference.ParseTarget(tag)
@@ -61,6 +64,10 @@ func parseTags(tags []string) ([]string, error) {
 		names = union(names, []string{ref.Familiar()})
 	}
 	return names, nil
+}
+
+func tooManyNames(n int) error {
+	return fmt.Errorf("invalid archive: %d names are more than %d", n, maxNames)
 }
 
 // union appends those of more that are not in names yet.
@@ -83,6 +90,9 @@ func (ld *loader) name(ctx context.Context, images []Loaded) error {
 			}
 			owner[name] = i.Descriptor.Digest
 		}
+	}
+	if len(owner) > maxNames {
+		return tooManyNames(len(owner))
 	}
 	var list []layout.Naming
 	for n := range images {

@@ -170,7 +170,7 @@ func (p *plan) follow(d oci.Descriptor, needed bool) error {
 }
 
 func (p *plan) followIndex(d oci.Descriptor) error {
-	b, err := p.l.Blobs().ReadBytes(d.Digest, maxDocument)
+	b, err := p.l.Blobs().ReadBytes(d.Digest, oci.MaxManifest)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (p *plan) followIndex(d oci.Descriptor) error {
 }
 
 func (p *plan) followManifest(d oci.Descriptor, needed bool) error {
-	b, err := p.l.Blobs().ReadBytes(d.Digest, maxDocument)
+	b, err := p.l.Blobs().ReadBytes(d.Digest, oci.MaxManifest)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (s *Store) Open(d digest.Digest) (*os.File, error) {
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("open blob: %w", err)
 	}
-	f, err := os.Open(s.Path(d))
+	f, err := s.open(d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open blob %s: %w", d, ErrNotFound)
 	}
@@ -52,6 +52,18 @@ func (s *Store) Open(d digest.Digest) (*os.File, error) {
 		return nil, fmt.Errorf("open blob %s: %w", d, err)
 	}
 	return f, nil
+}
+
+// open looks before it opens: to open a fifo would wait for its other end.
+func (s *Store) open(d digest.Digest) (*os.File, error) {
+	info, err := os.Stat(s.Path(d))
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(s.Path(d))
 }
 
 // Size returns the length of a blob in bytes.

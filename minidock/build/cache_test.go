@@ -3,8 +3,11 @@ package build
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"minidock.dev/minidock/digest"
 )
 
 // article is the Dockerfile of the first article, and script its program.
@@ -108,6 +111,64 @@ func TestLostBlob(t *testing.T) {
 	}
 	if got := k.build(article).cached(); got != "c--" {
 		t.Errorf("cached: %s, want c--", got)
+	}
+}
+
+// TestEntries lists what two builds remember, and forgets it.
+func TestEntries(t *testing.T) {
+	k := articleKitchen(t)
+	if list, err := Entries(k.layout); list != nil || err != nil {
+		t.Errorf("before the first build: %v, %v", list, err)
+	}
+	k.build(article)
+	torn := filepath.Join(k.layout.Root(), "cache", strings.Repeat("a", 64))
+	if err := os.WriteFile(torn, []byte(`{"manifest":{"digest":"sha256:../x"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	list, err := Entries(k.layout)
+	if err != nil || len(list) != 4 {
+		t.Fatalf("%d entries, %v", len(list), err)
+	}
+	for _, e := range list {
+		if whole := e.Manifest.Digest != ""; whole == (string(e.Key) == filepath.Base(torn)) || e.Size == 0 || e.Written.IsZero() {
+			t.Errorf("%+v", e)
+		}
+		for range 2 {
+			if err := Forget(k.layout, e.Key); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if list, err := Entries(k.layout); list != nil || err != nil {
+		t.Errorf("in the end: %v, %v", list, err)
+	}
+}
+
+func TestVerify(t *testing.T) {
+	k := articleKitchen(t)
+	k.build(article)
+	key, gone := strings.Repeat("a", 64), digest.FromBytes([]byte("gone")).String()
+	for _, test := range []struct{ name, text, want string }{
+		{key, `{"manifest":{"mediaType":"a/b","digest":"` + gone + `","size":1}}` + "\n" + `["parent","x"]` + "\n", ""},
+		{key, "{}\n", ""},
+		{key, "", key + ": parse the first line: EOF"},
+		{key, "{}\n[\"parent\"]\n", key + ": line 2 is no pair of texts"},
+		{key, "{}\n[\"a\",\"b\"]\n[", key + ": parse line 3: unexpected EOF"},
+		{key, `{"manifest":{"digest":"sha256:x"}}`, key + ": "},
+		{"x", "{}\n", "x: its name is no key"},
+	} {
+		file := filepath.Join(k.layout.Root(), "cache", test.name)
+		if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		if err := Verify(k.layout, func(k Key, err error) { got += string(k) + ": " + err.Error() }); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(got, test.want) || (got == "") != (test.want == "") {
+			t.Errorf("%q: %q, want %q", test.text, got, test.want)
+		}
+		os.Remove(file)
 	}
 }
 

@@ -27,10 +27,10 @@
 //	})
 //
 // To read it: build.go is the whole, stage.go one FROM with its steps, step.go
-// one step, key.go and cache.go the cache. Then the instructions: metadata.go,
-// run.go, and copy.go, which reads from context.go or rootfs.go and writes
-// through draft.go. Narrated (package explain), a build tells every input of
-// every key, and of the first miss which input has changed.
+// one step, key.go and cache.go the cache, entries.go what others ask of it. Then
+// the instructions: metadata.go, run.go, and copy.go, which reads from context.go
+// or rootfs.go and writes through draft.go. Narrated (package explain), a build
+// tells every input of every key, and of the first miss which input has changed.
 //
 // What it does not do: run commands (RUN is a function in Options), fetch base
 // images (so is that), tag the result, or print. Refused by name: RUN --mount

@@ -46,7 +46,7 @@ func (d *diskState) cacheTable(now time.Time) *table {
 	for _, step := range d.steps {
 		bytes, shared := d.stepSize(step)
 		t.rows = append(t.rows, map[string]string{
-			"ID": step.key[:min(12, len(step.key))], "CacheType": "regular", "Size": size(bytes), "CreatedSince": age(step.used, now),
+			"ID": string(step.Key[:min(12, len(step.Key))]), "CacheType": "regular", "Size": size(bytes), "CreatedSince": age(step.Written, now),
 			"LastUsedSince": "", "UsageCount": "0", "Shared": strconv.FormatBool(shared), // nobody writes down when a step is used
 		})
 	}
@@ -56,11 +56,11 @@ func (d *diskState) cacheTable(now time.Time) *table {
 // stepSize is the size of the layer that a step made, 0 if it made none or the
 // image is gone.
 func (d *diskState) stepSize(step cachedStep) (bytes int64, shared bool) {
-	if step.step == nil {
-		return step.size, false
+	if step.after == nil {
+		return step.Size, false
 	}
-	shared = d.parts[step.Digest]
-	history, layers := step.step.Config.History, step.step.Layers
+	shared = d.parts[step.Manifest.Digest]
+	history, layers := step.after.Config.History, step.after.Layers
 	if len(history) == 0 || history[len(history)-1].EmptyLayer || len(layers) == 0 {
 		return 0, shared
 	}

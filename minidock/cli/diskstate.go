@@ -112,10 +112,10 @@ func (d *diskState) addCache(ctx context.Context, a *app) (err error) {
 	d.parts, _ = a.images.Reachable(nil) // damage is in d.damage
 	d.steps, err = a.cachedSteps(ctx)
 	for _, step := range d.steps {
-		if step.step == nil {
+		if step.after == nil {
 			continue
 		}
-		for _, la := range step.step.Layers {
+		for _, la := range step.after.Layers {
 			if d.layers[la.DiffID] == nil && !d.parts[la.Descriptor.Digest] {
 				d.cached[la.DiffID] = la.Size(ctx, a.images)
 			}
@@ -149,7 +149,7 @@ func (d *diskState) containersSize() (all, reclaimable int64) {
 // that were copied from and of builds that failed.
 func (d *diskState) cacheSize() (all int64) {
 	for _, step := range d.steps {
-		all += step.size
+		all += step.Size
 	}
 	for _, size := range d.cached {
 		all += size

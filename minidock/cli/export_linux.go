@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -44,10 +45,10 @@ func (a *app) export(ctx context.Context, key, output string) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	err = a.writeOutput(output, func(w io.Writer) error { return a.exportTo(ctx, c, w) })
-	if err != nil && ctx.Err() != nil {
-		return interruption(ctx, "export")
+	if err != nil {
+		return cmp.Or(interruption(ctx, "export"), err)
 	}
-	return err
+	return nil
 }
 
 // exportTo writes what the container sees of its image and of what it has changed.

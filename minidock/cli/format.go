@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/template"
 	"time"
+	"unicode"
 
 	"github.com/docker/go-units"
 )
@@ -107,10 +108,16 @@ func (t *table) cells(row map[string]string) []string {
 
 // printCells prints rows in docker's layout: a column is as wide as its longest
 // cell and three spaces, at least ten, and the last one is not padded.
+//
+// A control character would be an order to the terminal, and a line end would begin
+// a row that does not exist. Whoever made an image wrote its history; so in a table
+// such characters are replaced. A template or json gives the text as it is.
 func printCells(out io.Writer, rows [][]string) {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
+			cell = strings.Map(visible, cell)
+			row[i] = cell
 			if i == len(widths) {
 				widths = append(widths, 10)
 			}
@@ -124,6 +131,14 @@ func printCells(out io.Writer, rows [][]string) {
 		}
 		fmt.Fprintln(out, line.String()+row[len(row)-1])
 	}
+}
+
+// visible replaces control characters, and those that turn the direction of text.
+func visible(r rune) rune {
+	if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+		return unicode.ReplacementChar
+	}
+	return r
 }
 
 // size is a number of bytes in three digits, such as 7.8MB, in units of 1000.

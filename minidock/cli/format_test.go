@@ -41,6 +41,20 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// What others wrote must not give orders to the terminal, nor make up a row.
+func TestTableControlCharacters(t *testing.T) {
+	tab := &table{columns: []string{"A", "B"}, headers: map[string]string{"A": "A", "B": "B"},
+		rows: []map[string]string{{"A": "\x1b[2Jx\r\ny", "B": "\u009b31m\u202ez\x07"}}}
+	var out strings.Builder
+	if err := tab.write(&out, ""); err != nil {
+		t.Fatal(err)
+	}
+	const want = "A           B\n" + "\ufffd[2Jx\ufffd\ufffdy   \ufffd31m\ufffdz\ufffd\n"
+	if out.String() != want {
+		t.Errorf("got %q\nwant %q", out.String(), want)
+	}
+}
+
 func TestTemplateFunctions(t *testing.T) {
 	fields := map[string]any{"List": []any{"a", "b"}, "Text": "hello"}
 	for format, want := range map[string]string{

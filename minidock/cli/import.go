@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"minidock.dev/minidock/build"
+	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/oci"
 	"minidock.dev/minidock/reference"
@@ -55,7 +56,7 @@ func (a *app) importImage(ctx context.Context, args []string, opt importing) err
 		return plainError("%s import reads files and standard input only. Try: curl -L %s | %s import %s",
 			a.name, args[0], a.name, strings.Join(append([]string{"-"}, args[1:]...), " "))
 	}
-	make, err := opt.prepare(ctx)
+	change, err := opt.prepare(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,40 +65,48 @@ func (a *app) importImage(ctx context.Context, args []string, opt importing) err
 		return plainError("%v", err)
 	}
 	defer source.Close()
-	l, err := a.layout(ctx)
+	id, err := a.importAs(ctx, source, names, opt.message, change)
 	if err != nil {
 		return err
 	}
+	_, err = fmt.Fprintln(a.Out, id)
+	return err
+}
+
+// importAs makes the image and gives it its names. Until it has them nothing refers
+// to its blobs.
+func (a *app) importAs(ctx context.Context, source io.Reader, names []reference.Reference, message string, change func(*oci.ImageConfig)) (digest.Digest, error) {
+	l, err := a.layout(ctx)
+	if err != nil {
+		return "", err
+	}
 	release, err := l.Lock(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer release()
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	now := time.Now().UTC()
 	// A file is read by the client of docker, so that its engine knows no name.
-	img, err := image.Import(ctx, l, untilDone(ctx, struct{ io.Reader }{source}), oci.History{Created: &now, Comment: cmp.Or(opt.message, "Imported from -")})
+	img, err := image.Import(ctx, l, untilDone(ctx, struct{ io.Reader }{source}), oci.History{Created: &now, Comment: cmp.Or(message, "Imported from -")})
 	if err != nil {
-		return cmp.Or(interruption(ctx, "import"), err)
+		return "", cmp.Or(interruption(ctx, "import"), err)
 	}
-	img = img.WithConfig(make, nil)
+	img = img.WithConfig(change, nil)
 	saved, err := img.Save(ctx, l, image.SaveOptions{})
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, ref := range names {
 		if err := tagAs(ctx, l, ref, saved); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if len(names) == 0 {
-		if err := l.Add(ctx, saved); err != nil {
-			return err
-		}
+		err = l.Add(ctx, saved)
 	}
-	_, err = fmt.Fprintln(a.Out, img.ID())
-	return err
+	return img.ID(), err
 }
 
 // openInput opens a file, or standard input for "-".

@@ -88,6 +88,10 @@ func untilDone(ctx context.Context, r io.Reader) io.Reader {
 	return ours
 }
 
+// outliveReaders makes it an error of a write, and no more our death by SIGPIPE, when
+// whoever reads our output has stopped (… | head).
+func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
 // interruption is the end of a command that a signal has interrupted, with the exit
 // code that the signal would have given it; nil if none has.
 func interruption(ctx context.Context, verb string) error {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -11,41 +12,32 @@ import (
 	"minidock.dev/minidock/archive"
 )
 
-// loading is the flags of load.
-type loading struct {
-	input string
-	quiet bool
-}
-
 func (a *app) loadCommand() *cobra.Command {
-	var opt loading
+	var input string
 	cmd := &cobra.Command{
 		Use:                   "load [OPTIONS]",
 		Short:                 "Load an image from a tar archive or STDIN",
 		Args:                  noArgs,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.load(cmd.Context(), opt)
+			return a.load(cmd.Context(), input)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&opt.input, "input", "i", "", "Read from tar archive file or OCI layout directory, instead of STDIN")
-	flags.BoolVarP(&opt.quiet, "quiet", "q", false, "Suppress the load output")
+	flags.StringVarP(&input, "input", "i", "", "Read from tar archive file or OCI layout directory, instead of STDIN")
+	flags.BoolP("quiet", "q", false, "Suppress the load output") // docker's is about a progress bar, which we have not
 	return cmd
 }
 
-func (a *app) load(ctx context.Context, opt loading) error {
-	if opt.input == "" && isTerminal(a.In) {
+func (a *app) load(ctx context.Context, input string) error {
+	if input == "" && isTerminal(a.In) {
 		return plainError("requested load from stdin, but stdin is empty")
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	images, err := a.loadInput(ctx, opt.input)
-	if err != nil && ctx.Err() != nil {
-		return interruption(ctx, "load")
-	}
+	images, err := a.loadInput(ctx, input)
 	if err != nil {
-		return err
+		return cmp.Or(interruption(ctx, "load"), err)
 	}
 	for _, i := range images {
 		if err := a.reportLoaded(i); err != nil {

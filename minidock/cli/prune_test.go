@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/docker/go-units"
+
+	"minidock.dev/minidock/oci"
 )
 
 func names(t *testing.T, root string) string {
@@ -177,6 +179,28 @@ func TestPruneDamaged(t *testing.T) {
 		if out, _, _ := minidock(t, root, "", "system", "df"); !strings.Contains(out, "\nImages ") {
 			t.Errorf("damaged %s: system df prints %q", kind, out)
 		}
+	}
+}
+
+// TestPruneTwoManifests: all names of an image go with it, also one that leads to
+// another manifest for it, as another tool makes them.
+func TestPruneTwoManifests(t *testing.T) {
+	root, images, l := storeWith(t, "a:1")
+	b, err := l.Blobs().ReadBytes(images["a:1"].Descriptor.Digest, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = append(b, '\n')
+	d, err := l.Blobs().PutBytes(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Tag(t.Context(), "b:1", "docker.io/library/b:1", oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: d, Size: int64(len(b))}); err != nil {
+		t.Fatal(err)
+	}
+	out := ok(t, root, "image", "prune", "-af")
+	if !strings.HasPrefix(out, "Deleted Images:\nuntagged: a:1\nuntagged: b:1\ndeleted: "+images["a:1"].ID().String()+"\ndeleted: "+images["a:1"].DiffIDs()[0].String()+"\n") || names(t, root) != "" {
+		t.Errorf("prune prints %q and leaves %q", out, names(t, root))
 	}
 }
 

@@ -25,7 +25,7 @@ func (a *app) removeUnused(ctx context.Context, opt pruning, kept *leftovers) ([
 			rest = append(rest, found)
 			continue
 		}
-		if err := a.strike(ctx, found); err != nil {
+		if err := image.Unlist(ctx, a.images, found); err != nil {
 			return nil, err
 		}
 		gone = append(gone, found)
@@ -34,24 +34,6 @@ func (a *app) removeUnused(ctx context.Context, opt pruning, kept *leftovers) ([
 		return nil, nil
 	}
 	return a.deletedLines(ctx, gone, newRemaining(a, rest, users)), nil
-}
-
-// strike removes all entries of an image: two manifests may have one configuration.
-// A name that somebody has given to it since it was listed stays, and the image with it.
-func (a *app) strike(ctx context.Context, found *image.Found) error {
-	entries, err := a.images.Entries()
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		id, known := image.RememberedID(entry.Descriptor)
-		if entry.Digest == found.Descriptor.Digest || known && id == found.ID() {
-			if err := a.images.Remove(ctx, entry.Digest, found.Names); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func inUse(found *image.Found, users []imageUser) bool {

@@ -136,7 +136,7 @@ func TestTagRefuses(t *testing.T) {
 		"a:1 b@" + at:                     "refusing to create a tag with a digest reference\n",
 		"a:1 sha256:x":                    "Error response from daemon: refusing to create an ambiguous tag using digest algorithm as name",
 		"a:1 " + strings.Repeat("a", 64):  "cannot specify 64-byte hexadecimal strings",
-		"c b":                             "No such image: c:latest",
+		"z b":                             "No such image: z:latest", // no letter that an ID could begin with
 		"a:1 " + strings.Repeat("a", 300): "repository name must not be more than 255 characters",
 	} {
 		_, stderr, code := minidock(t, root, "", append([]string{"tag"}, strings.Fields(args)...)...)

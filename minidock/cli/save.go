@@ -1,16 +1,15 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -73,23 +72,11 @@ func (a *app) save(ctx context.Context, names []string, opt saving) error {
 	if err != nil {
 		return err
 	}
-	var items []archive.Item
-	for _, typed := range names {
-		all, err := allTags(l, typed)
-		if err != nil {
-			return err
-		}
-		for _, name := range all {
-			f, err := image.Find(ctx, l, name)
-			if err != nil {
-				return err
-			}
-			items = addItem(items, f, name)
-		}
+	items, err := itemsOf(ctx, l, names)
+	if err != nil {
+		return err
 	}
-	// Whoever reads our output may stop (… | head). That must be an error of the
-	// write and not, by SIGPIPE, our death: there may be temporary files.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	outliveReaders() // there may be temporary files
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	options := archive.SaveOptions{Format: opt.format, Compress: opt.compress}
@@ -99,10 +86,28 @@ func (a *app) save(ctx context.Context, names []string, opt saving) error {
 	} else {
 		err = a.writeOutput(opt.output, func(w io.Writer) error { return archive.Save(ctx, l, w, items, options) })
 	}
-	if err != nil && ctx.Err() != nil {
-		return interruption(ctx, "save")
+	if err != nil {
+		return cmp.Or(interruption(ctx, "save"), err)
 	}
-	return err
+	return nil
+}
+
+// itemsOf finds the images that were named.
+func itemsOf(ctx context.Context, l *layout.Layout, names []string) (items []archive.Item, err error) {
+	for _, typed := range names {
+		all, err := allTags(l, typed)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range all {
+			f, err := image.Find(ctx, l, name)
+			if err != nil {
+				return nil, err
+			}
+			items = addItem(items, f, name)
+		}
+	}
+	return items, nil
 }
 
 // allTags returns the names that docker's save takes a name for: one without a tag

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"minidock.dev/minidock/build"
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layout"
@@ -74,17 +75,17 @@ func (a *app) forgetSteps(ctx context.Context, opt pruning, _ *leftovers) (freed
 	defer func() { a.printSection("Deleted build cache objects:", removed) }()
 	needed, _ := a.images.Reachable(nil) // of what is damaged the sweep tells
 	for _, step := range steps {
-		if !opt.all && (step.step == nil || needed[step.Digest]) || !opt.before.IsZero() && step.used.After(opt.before) {
+		if !opt.all && (step.after == nil || needed[step.Manifest.Digest]) || !opt.before.IsZero() && step.Written.After(opt.before) {
 			continue
 		}
 		if len(opt.filters["label"])+len(opt.filters["label!"]) > 0 {
 			continue // of system prune: a step has no labels to ask for
 		}
-		if err := a.forgetStep(step); err != nil {
+		if err := build.Forget(a.images, step.Key); err != nil {
 			return freed, err
 		}
-		removed = append(removed, step.key)
-		freed += step.size
+		removed = append(removed, string(step.Key))
+		freed += step.Size
 	}
 	return freed, nil
 }
@@ -113,8 +114,8 @@ func (a *app) sparedSteps(ctx context.Context, opt pruning) (spared []digest.Dig
 	}
 	steps, err := a.cachedSteps(ctx)
 	for _, step := range steps {
-		if step.step != nil && !opt.matches(&step.used, step.step.Config.Config.Labels) {
-			spared = append(spared, step.Digest)
+		if step.after != nil && !opt.matches(&step.Written, step.after.Config.Config.Labels) {
+			spared = append(spared, step.Manifest.Digest)
 		}
 	}
 	return spared, err
@@ -161,22 +162,19 @@ func (a *app) neededLayers(ctx context.Context) (map[oci.DiffID]bool, error) {
 }
 
 // sweepCache drops the results of build steps whose image is gone.
-func (a *app) sweepCache(_ context.Context, _ pruning, _ *leftovers) (freed int64, err error) {
-	dir := filepath.Join(a.root, layout.CacheDir)
-	entries, _ := os.ReadDir(dir)
+func (a *app) sweepCache(context.Context, pruning, *leftovers) (freed int64, err error) {
+	entries, err := build.Entries(a.images)
+	if err != nil {
+		return 0, err
+	}
 	for _, entry := range entries {
-		path := filepath.Join(dir, entry.Name())
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return freed, err
-		}
-		if manifest, ok := parseCacheEntry(text); ok && a.images.Blobs().Has(manifest.Digest) {
+		if a.images.Blobs().Has(entry.Manifest.Digest) {
 			continue
 		}
-		if err := os.Remove(path); err != nil {
+		if err := build.Forget(a.images, entry.Key); err != nil {
 			return freed, err
 		}
-		freed += int64(len(text))
+		freed += entry.Size
 	}
 	return freed, nil
 }

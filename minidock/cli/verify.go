@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"minidock.dev/minidock/build"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layout"
 )
@@ -48,7 +49,7 @@ func (a *app) verify(ctx context.Context) error {
 	}
 	defer release()
 	v := &verifying{app: a, images: l, damaged: map[string]bool{}}
-	checked, err := image.Verify(ctx, l, v.report)
+	checked, err := v.verifyImages(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,6 +68,17 @@ func (a *app) verify(ctx context.Context) error {
 		return &statusError{1, ""}
 	}
 	return nil
+}
+
+// verifyImages checks the images, and the build cache, which leads to some.
+func (v *verifying) verifyImages(ctx context.Context) (image.Checked, error) {
+	checked, err := image.Verify(ctx, v.images, v.report)
+	if err != nil {
+		return checked, err
+	}
+	return checked, build.Verify(v.images, func(k build.Key, err error) {
+		v.report(image.Problem{What: "cache entry " + string(k), Err: err})
+	})
 }
 
 // report prints a problem, with what can be done about it, in one line.

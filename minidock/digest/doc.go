@@ -16,10 +16,10 @@
 //	fmt.Println(d.Short()) // 5891b5b522d5
 //
 // Bytes that are too many for memory are hashed while they flow: a [Hasher] is
-// a writer for data that we make ([Background] is one that others need not
-// wait for), [NewVerifier] a reader for data that we are
-// given. The verifier also stops at the promised size: a server that claims
-// 1 kB and sends without end fills no disk.
+// a writer for data that we make ([Background] is one that others need not wait
+// for), [NewVerifier] a reader for data that we are given. The verifier also stops
+// at the promised size: a server that claims 1 kB and sends without end fills no
+// disk.
 //
 // What it does not do: other algorithms. The specification allows sha512 too,
 // but no registry in use serves it. [Parse] refuses it by name rather than

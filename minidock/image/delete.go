@@ -153,18 +153,40 @@ func Discard(ctx context.Context, l *layout.Layout, broken *DamagedError) (delet
 	return deleted, nil
 }
 
-// familyOf returns the image and the parents that are in the store.
+// Unlist takes the image out of the index, with those of its names that f has, and
+// leaves all blobs to a later collection. A name that somebody has given to it since
+// f was found stays, and with it the image.
+func Unlist(ctx context.Context, l *layout.Layout, f *Found) error {
+	manifests, err := manifestsOf(l, f.ID())
+	if err != nil {
+		return fmt.Errorf("unlist image %s: %w", f.ID(), err)
+	}
+	for _, d := range manifests {
+		if err := l.Remove(ctx, d, f.Names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// familyOf returns the image and the parents that are in the store. Anybody can write
+// into a manifest what its parent is, and a nameless one goes with its child: so it
+// must be one upon which the layers can have been built.
 func familyOf(l *layout.Layout, f *Found) []member {
 	list := []member{{f.Image, f.Descriptor}}
-	for p := f.parent; p != ""; {
-		i, d, err := loadDigest(l, p)
-		if err != nil {
+	for child := f.Image; child.parent != ""; {
+		i, d, err := loadDigest(l, child.parent)
+		if err != nil || !beginsWith(child.DiffIDs(), i.DiffIDs()) {
 			break
 		}
 		list = append(list, member{i, d})
-		p = i.parent
+		child = i
 	}
 	return list
+}
+
+func beginsWith(layers, below []oci.DiffID) bool {
+	return len(below) <= len(layers) && slices.Equal(below, layers[:len(below)])
 }
 
 // manifestsOf returns the manifests in the index that are the image.
@@ -293,7 +315,7 @@ func (u *usage) open(family []member) (layers []oci.DiffID) {
 // not decoded. Of a damaged image nobody knows; its blobs are kept by Collect.
 func diffIDs(l *layout.Layout, d oci.Descriptor, wanted []oci.DiffID) []oci.DiffID {
 	id, _ := configDigest(l, d)
-	raw, err := l.Blobs().ReadBytes(id, maxConfig)
+	raw, err := l.Blobs().ReadBytes(id, oci.MaxConfig)
 	if err != nil {
 		return nil
 	}

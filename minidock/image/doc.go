@@ -20,7 +20,7 @@
 // inside of images: [List] (docker images), [History] (docker history), and what may
 // be deleted with an image ([Delete], docker rmi). [Validate] checks everything
 // that must be true of a stored image; every test that makes one ends with it.
-// [Verify] checks the whole store, whatever has happened to it.
+// [Verify] checks all images of the store, whatever has happened to it.
 //
 // What it does not do: unpack layers (package layer, then snapshot), run
 // instructions (package build), decide whether a user may delete an image that

@@ -169,9 +169,9 @@ func boundText(text []byte) bool {
 	return ok && bytes.Contains(text, []byte(`"digest":"`+string(manifest)+`"`))
 }
 
-// RememberedID returns the image ID that an entry of the index remembers, without
+// rememberedID returns the image ID that an entry of the index remembers, without
 // reading anything else. Entries of other tools remember none.
-func RememberedID(d oci.Descriptor) (digest.Digest, bool) {
+func rememberedID(d oci.Descriptor) (digest.Digest, bool) {
 	id, err := digest.Parse(d.Annotations[oci.ConfigAnnotation])
 	return id, err == nil && bound(d)
 }
@@ -222,7 +222,7 @@ func isIDPrefix(s string) bool {
 // configDigest returns the image ID of an entry without loading the image. The
 // annotation is a shortcut; entries of other tools have none.
 func configDigest(l *layout.Layout, d oci.Descriptor) (digest.Digest, bool) {
-	if id, ok := RememberedID(d); ok {
+	if id, ok := rememberedID(d); ok {
 		return id, true
 	}
 	m, err := loadManifest(l, d)

@@ -150,7 +150,7 @@ func Intermediates(ctx context.Context, l *layout.Layout) ([]*Summary, error) {
 
 // remembered returns what index.json itself says of an image, if it is enough.
 func remembered(d oci.Descriptor) (*Summary, bool) {
-	id, known := RememberedID(d)
+	id, known := rememberedID(d)
 	size, ok := parseSize(d.Annotations[oci.SizeAnnotation])
 	if !known || !ok {
 		return nil, false

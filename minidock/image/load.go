@@ -11,13 +11,6 @@ import (
 	"minidock.dev/minidock/oci"
 )
 
-// How long documents may be, in bytes. The first is the distribution
-// specification's advice; configurations of thousands of steps are longer.
-const (
-	maxManifest = 4 << 20
-	maxConfig   = 16 << 20
-)
-
 // maxDepth is how many documents there may be from the index to a manifest.
 const maxDepth = 4
 
@@ -44,7 +37,7 @@ func load(l *layout.Layout, d oci.Descriptor) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := l.Blobs().ReadBytes(m.Config.Digest, maxConfig)
+	raw, err := l.Blobs().ReadBytes(m.Config.Digest, oci.MaxConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +72,7 @@ func assemble(m oci.Manifest, config oci.ImageConfig, raw []byte) (*Image, error
 // may list indexes; more than a few deep is no image but a trap.
 func loadManifest(l *layout.Layout, d oci.Descriptor) (oci.Manifest, error) {
 	for range maxDepth {
-		b, err := l.Blobs().ReadBytes(d.Digest, maxManifest)
+		b, err := l.Blobs().ReadBytes(d.Digest, oci.MaxManifest)
 		if err != nil {
 			return oci.Manifest{}, err
 		}
@@ -146,7 +139,7 @@ func loadDigest(l *layout.Layout, d digest.Digest) (*Image, oci.Descriptor, erro
 
 // manifestByDigest is loadManifest likewise.
 func manifestByDigest(l *layout.Layout, d digest.Digest) (oci.Manifest, oci.Descriptor, error) {
-	b, err := l.Blobs().ReadBytes(d, maxManifest)
+	b, err := l.Blobs().ReadBytes(d, oci.MaxManifest)
 	if err != nil {
 		return oci.Manifest{}, oci.Descriptor{}, err
 	}

@@ -171,15 +171,6 @@ func checkArchive(r io.Reader) (files int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = tree.Walk(func(e layer.Entry) error {
-		if e.Type == layer.TypeReg && e.LinkOf == "" {
-			files += e.Size
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
 	_, err = io.Copy(io.Discard, r)
-	return files, err
+	return tree.FilesSize(), err
 }

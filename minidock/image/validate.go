@@ -119,7 +119,7 @@ func readFacts(ctx context.Context, l *layout.Layout, d digest.Digest) (facts la
 		return layerFacts{damage: err}
 	}
 	facts.size = info.Size()
-	blob := &remembering{r: digest.NewVerifier(&interruptible{ctx, f}, d, facts.size)}
+	blob := &remembering{r: digest.NewVerifier(ctxReader{ctx, f}, d, facts.size)}
 	diff := digest.NewHasher()
 	facts.mediaType, facts.files, facts.archiveErr = readLayer(blob, diff)
 	if blob.err != nil {
@@ -143,17 +143,17 @@ func (r *remembering) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interruptible reads until ctx ends.
-type interruptible struct {
+// A ctxReader ends with its context.
+type ctxReader struct {
 	ctx context.Context
 	r   io.Reader
 }
 
-func (r *interruptible) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
+func (c ctxReader) Read(p []byte) (int, error) {
+	if err := context.Cause(c.ctx); err != nil {
 		return 0, err
 	}
-	return r.r.Read(p)
+	return c.r.Read(p)
 }
 
 // compare tells what of all that is said about the layer is not so.

@@ -2,11 +2,9 @@ package image
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -26,7 +24,7 @@ import (
 // Problem is something in the store that is not as it should be.
 type Problem struct {
 	// What is damaged: "blob sha256:…", "image my-app:latest", "name …",
-	// "cache entry …", "index.json".
+	// "index.json".
 	What string
 	// Err is what is wrong with it.
 	Err error
@@ -38,7 +36,7 @@ type Checked struct {
 	Blobs, Images int
 }
 
-// Verify checks everything in the store and reports each problem once, in the
+// Verify checks all that images are made of and reports each problem once, in the
 // order of the index and then of the blobs. Every blob is read once, several at a
 // time: that of a layer must be an archive that can be unpacked and hold what the
 // configuration says, all must have the digest that is their name. What the index
@@ -62,7 +60,6 @@ func Verify(ctx context.Context, l *layout.Layout, report func(Problem)) (Checke
 	v.checkIndex()
 	err = v.checkBlobs(ctx)
 	v.checkLayers()
-	v.checkCache()
 	if err != nil {
 		err = fmt.Errorf("verify store: %w", err)
 	}
@@ -161,9 +158,9 @@ func (v *verification) follow(name string, entries []layout.Entry, d oci.Descrip
 	if err == nil && size != d.Size {
 		v.problem("image "+name, "blob %s has %d bytes, the index says %d", d.Digest, size, d.Size)
 	}
-	b, err := v.l.Blobs().ReadBytes(d.Digest, maxManifest)
+	b, err := v.l.Blobs().ReadBytes(d.Digest, oci.MaxManifest)
 	switch {
-	case err != nil && size > maxManifest:
+	case err != nil && size > oci.MaxManifest:
 		v.problem("image "+name, "%w", err)
 	case err != nil:
 	case oci.IsIndex(d.MediaType) && depth < maxDepth:
@@ -215,7 +212,7 @@ func (v *verification) followManifest(name string, entries []layout.Entry, d oci
 	if !oci.IsConfig(m.Config.MediaType) {
 		return // an artifact: its layers may be anything
 	}
-	raw, err := v.l.Blobs().ReadBytes(m.Config.Digest, maxConfig)
+	raw, err := v.l.Blobs().ReadBytes(m.Config.Digest, oci.MaxConfig)
 	if err != nil {
 		return
 	}
@@ -302,7 +299,7 @@ func (v *verification) readBlob(ctx context.Context, d digest.Digest) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, digest.NewVerifier(&interruptible{ctx, f}, d, info.Size()))
+	_, err = io.Copy(io.Discard, digest.NewVerifier(ctxReader{ctx, f}, d, info.Size()))
 	return err
 }
 
@@ -342,55 +339,6 @@ func (v *verification) checkLayers() {
 			if err := i.checkAnnotations(d, sum); err != nil {
 				v.report(Problem{"image " + i.name, err})
 			}
-		}
-	}
-}
-
-// checkCache checks that the entries of the build cache can be read. One whose
-// image is gone is only a miss.
-func (v *verification) checkCache() {
-	dir := filepath.Join(v.l.Root(), layout.CacheDir)
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		v.report(Problem{layout.CacheDir, err})
-	}
-	for _, e := range entries {
-		if err := checkCacheEntry(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			v.report(Problem{"cache entry " + e.Name(), err})
-		}
-	}
-}
-
-// checkCacheEntry reads an entry as package build writes it: an object, then
-// pairs of texts.
-func checkCacheEntry(file string) error {
-	if _, err := digest.Parse("sha256:" + filepath.Base(file)); err != nil {
-		return errors.New("its name is no key")
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	d := json.NewDecoder(f)
-	var first struct{ Manifest *oci.Descriptor }
-	if err := d.Decode(&first); err != nil {
-		return fmt.Errorf("parse the first line: %w", err)
-	}
-	if first.Manifest != nil {
-		if err := first.Manifest.Validate(); err != nil {
-			return err
-		}
-	}
-	for n := 2; ; n++ {
-		var input []string
-		if err := d.Decode(&input); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("parse line %d: %w", n, err)
-		}
-		if len(input) != 2 {
-			return fmt.Errorf("line %d is no pair of texts", n)
 		}
 	}
 }

@@ -49,15 +49,8 @@ func newVictim(t *testing.T) *victim {
 	if v.other, err = v.l.Blobs().PutBytes(t.Context(), []byte("nobody's")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(v.l.Root(), "cache"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	v.cache(strings.Repeat("a", 64), `{"manifest":{"mediaType":"a/b","digest":"`+digest.FromBytes([]byte("gone")).String()+`","size":1}}`+"\n"+`["parent","x"]`+"\n")
-	v.cache(strings.Repeat("b", 64), "{}\n")
 	return v
 }
-
-func (v *victim) cache(key, text string) { v.write("cache/"+key, text) }
 
 func (v *victim) write(name, text string) {
 	v.Helper()
@@ -196,9 +189,6 @@ func TestVerify(t *testing.T) {
 		{"name twice", func(v *victim) { v.edit(`:"a:2"`, `:"a:1"`) }, []string{`name "a:1": the index gives it twice`}},
 		{"index", func(v *victim) { v.write("index.json", "{") }, []string{"index.json: read index: "}},
 		{"mark", func(v *victim) { v.write("oci-layout", "{}") }, []string{"oci-layout: parse oci-layout: "}},
-		{"cache entry", func(v *victim) { v.cache(strings.Repeat("b", 64), "") }, []string{"cache entry " + strings.Repeat("b", 64) + ": parse the first line: EOF"}},
-		{"cache inputs", func(v *victim) { v.cache(strings.Repeat("b", 64), "{}\n[\"parent\"]\n") }, []string{"cache entry " + strings.Repeat("b", 64) + ": line 2 is no pair"}},
-		{"cache name", func(v *victim) { v.cache("x", "{}\n") }, []string{"cache entry x: its name is no key"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -44,8 +44,12 @@ func (d *differ) forgive(c child, err error) bool {
 	if !d.opt.Live {
 		return false
 	}
-	for _, changed := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.ENXIO, unix.ESTALE} {
-		if errors.Is(err, changed) {
+	changes := []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.ENXIO, unix.ESTALE}
+	if c.stat.Mode&unix.S_IFMT == unix.S_IFLNK {
+		changes = append(changes, unix.EINVAL) // readlinkat(2): it is no symbolic link
+	}
+	for _, change := range changes {
+		if errors.Is(err, change) {
 			delete(d.first, inode{c.stat.Dev, c.stat.Ino})
 			return true
 		}

@@ -117,6 +117,7 @@ func ReadTree(r io.Reader) (*Tree, error) {
 	}
 	defer plain.Close()
 	t, in := NewTree(), newReader(plain)
+	room := int64(DefaultMaxSize) // a sparse file takes no room in the archive
 	for {
 		what, e, err := in.next()
 		if err == io.EOF {
@@ -124,6 +125,9 @@ func ReadTree(r io.Reader) (*Tree, error) {
 		}
 		if err == nil {
 			err = t.apply(what, e)
+		}
+		if room -= e.Size; err == nil && room < 0 {
+			err = fmt.Errorf("read layer archive: entry %q: more than %d bytes", e.Name, int64(DefaultMaxSize))
 		}
 		if err != nil {
 			return nil, err

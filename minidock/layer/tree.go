@@ -132,6 +132,18 @@ func (n *node) walk(visit func(Entry) error) error {
 	return nil
 }
 
+// FilesSize is the sum of the sizes of the regular files in bytes, each counted once
+// whatever the number of its names.
+func (t *Tree) FilesSize() (sum int64) {
+	_ = t.Walk(func(e Entry) error {
+		if e.Type == TypeReg && e.LinkOf == "" {
+			sum += e.Size
+		}
+		return nil
+	})
+	return sum
+}
+
 // find returns the node of a name, given clean or not, or nil.
 func (t *Tree) find(name string) *node {
 	n := t.root

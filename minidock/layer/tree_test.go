@@ -118,6 +118,16 @@ func TestTreeLookup(t *testing.T) {
 	}
 }
 
+func TestFilesSize(t *testing.T) {
+	tree, err := ReadTree(bytes.NewReader(rawTar(t, "replaced file", "replaced dir", "four file", "dir/three file", "again link four", "l -> four")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tree.FilesSize(), int64(len("four")+len("dir/three")); got != want {
+		t.Errorf("%d, want %d", got, want)
+	}
+}
+
 func TestTreeWalk(t *testing.T) {
 	tree, err := ReadTree(bytes.NewReader(rawTar(t, "b file", "a/y/z file", "a/x file", "a.b file")))
 	if err != nil {

@@ -182,8 +182,26 @@ func (x *Index) withName(name string) []int {
 	if name == "" {
 		return nil
 	}
-	return x.positionsOf(name, func(e Entry) bool { return e.Name == name && e.Digest != "" })
+	return x.positionsOf(quoted(name), func(e Entry) bool { return e.Name == name && e.Digest != "" })
 }
+
+// nameless returns where a manifest has entries without a name. One that has a name
+// is not decoded: it may be one of thousands of the same image.
+func (x *Index) nameless(manifest digest.Digest) (at []int) {
+	named := []byte(quoted(oci.AnnotationRefName) + `:"`)
+	empty := []byte(quoted(oci.AnnotationRefName) + `:""`)
+	for _, i := range x.where(func(raw []byte) bool {
+		return bytes.Contains(raw, []byte(manifest)) && (!bytes.Contains(raw, named) || bytes.Contains(raw, empty))
+	}) {
+		if e := parseEntry(x.entries[i]); e.Digest == manifest && e.Name == "" {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// quoted is a text as it stands in JSON, if no character of it is escaped.
+func quoted(s string) string { return `"` + s + `"` }
 
 func (x *Index) positionsOf(text string, is func(Entry) bool) (at []int) {
 	for _, i := range x.where(func(raw []byte) bool { return bytes.Contains(raw, []byte(text)) }) {
@@ -274,12 +292,7 @@ func (l *Layout) update(ctx context.Context, change func(*Index) (bool, error)) 
 	if err := l.writeIndex(text, len(text) > len(old.text())); err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
-	_, _ = l.index.read(l.indexFile(), func(b []byte) (*Index, error) {
-		if bytes.Equal(b, text) {
-			return x, nil // and whoever asks next need not parse what we wrote
-		}
-		return parseIndex(b)
-	})
+	l.index.keep(text, x) // whoever asks next need not parse what we wrote
 	return nil
 }
 

@@ -1,42 +1,42 @@
 package layout
 
 import (
-	"io"
+	"bytes"
 	"os"
 	"sync"
 )
 
-// parsed is what a file said when it was read last. One command asks several times
-// for the same file, which others may replace at any moment, but only by another
-// file: one that is the same, of the same time and size, says the same.
+// parsed is what a file said when it was read last, with its text. One command asks
+// several times for the same file, which others may replace at any moment. To read it
+// is cheap, to parse it is not; and whether it still says the same only the text can
+// tell. (A new file may have the number, the size and the time of the old one, as clocks
+// of file systems stand still for some milliseconds.)
 type parsed[T any] struct {
 	mu    sync.Mutex
-	info  os.FileInfo
+	text  []byte
 	value T
 }
 
 // read returns what parse makes of the file. The caller must not change it.
 func (p *parsed[T]) read(name string, parse func([]byte) (T, error)) (value T, err error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return value, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return value, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.info != nil && os.SameFile(p.info, info) && p.info.ModTime().Equal(info.ModTime()) && p.info.Size() == info.Size() {
+	if p.text != nil && bytes.Equal(p.text, text) {
 		return p.value, nil
 	}
-	b := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, b); err != nil {
-		return value, err
-	}
-	if value, err = parse(b); err == nil {
-		p.info, p.value = info, value
+	if value, err = parse(text); err == nil {
+		p.text, p.value = text, value
 	}
 	return value, err
+}
+
+// keep says what the next read will find if nobody replaces the file before.
+func (p *parsed[T]) keep(text []byte, value T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.text, p.value = text, value
 }

@@ -32,10 +32,6 @@ const (
 	referencesTitle = "minidock references 1 "
 )
 
-// maxDocument is the most that a manifest or index may be long, in bytes; the
-// distribution specification obliges nobody to accept a longer one.
-const maxDocument = 4 << 20
-
 // references is what documents, by their digests, refer to.
 type references map[digest.Digest]links
 
@@ -159,10 +155,10 @@ func (w *walk) links(d digest.Digest) links {
 // a document, refers to nothing that could be remembered.
 func (l *Layout) links(d digest.Digest) (to links, ok bool, err error) {
 	size, err := l.blobs.Size(d)
-	if errors.Is(err, blob.ErrNotFound) || err == nil && size > maxDocument {
+	if errors.Is(err, blob.ErrNotFound) || err == nil && size > oci.MaxManifest {
 		return links{}, false, nil
 	}
-	b, err := l.blobs.ReadBytes(d, maxDocument)
+	b, err := l.blobs.ReadBytes(d, oci.MaxManifest)
 	if errors.Is(err, blob.ErrNotFound) {
 		return links{}, false, nil // deleted this moment
 	}

@@ -25,7 +25,7 @@ func (l *Layout) Resolve(name string) (oci.Descriptor, error) {
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
-	for _, e := range x.Mentioning(name) {
+	for _, e := range x.Mentioning(quoted(name)) {
 		if e.Name == name && name != "" {
 			return e.Descriptor, nil
 		}
@@ -131,7 +131,7 @@ func (x *Index) tag(name string, d oci.Descriptor) (bool, error) {
 	if _, err := x.untag(name); err != nil {
 		return false, err
 	}
-	x.remove(x.positionsOf(string(d.Digest), func(e Entry) bool { return e.Digest == d.Digest && e.Name == "" })...)
+	x.remove(x.nameless(d.Digest)...)
 	return true, x.append(d)
 }
 

@@ -10,7 +10,7 @@
 //	err = s.Mount(ctx, dir, []oci.DiffID{base, id}, true) // dir/merged is the tree
 //	…                                                     // changes go to dir/upper
 //	err = s.Unmount(ctx, dir)
-//	id2, err := s.Commit(ctx, dir, w)                     // upper is the next layer
+//	id2, err := s.Commit(ctx, dir, w, nil)                // upper is the next layer
 //
 // A snapshot, then, is the small directory that a container or a build step owns:
 // upper holds what it has changed and nothing else. Commit turns it into a layer
@@ -22,6 +22,7 @@
 // It need not be on the disk yet: after a power cut the store does not believe in a
 // layer that was new, and makes it again (see unsynced.go). Two processes that want
 // the same layer do the work once; the second one waits for the lock of the first.
+// Verify tells whether an unpacked layer is still what its archive says.
 //
 // The store does not decide what is no longer needed (package image does), and
 // it does not know where archives are kept: Unpack is given a function to open one.

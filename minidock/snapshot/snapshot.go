@@ -89,8 +89,8 @@ func (s *Store) Unmount(ctx context.Context, dir string) error {
 
 // Commit makes a layer of what was changed. It writes the changes to w, closes w
 // (also after an error), and moves dir/upper to layers/, unless an equal layer is
-// there. With clamp, no file in the archive is younger, and nothing is moved. The snapshot must not be
-// mounted, and cannot be again; Remove takes the rest.
+// there. With clamp, no file in the archive is younger, and nothing is moved. The
+// snapshot must not be mounted, and cannot be again; Remove takes the rest.
 func (s *Store) Commit(ctx context.Context, dir string, w *layer.Writer, clamp *time.Time) (oci.DiffID, error) {
 	upper := filepath.Join(dir, upperName)
 	ctx = explain.Step(ctx, "make a layer of what was changed")
