@@ -141,7 +141,7 @@ func TestHostile(t *testing.T) {
 		{"bad tag", replace(good, "manifest.json", func(s string) string { return strings.ReplaceAll(s, "one:1", "A B") }), `invalid tag "A B"`},
 		{"5,000 names", replace(good, "manifest.json", func(s string) string {
 			return strings.Replace(s, `"one:1"`, strings.Repeat(`"one:1",`, 5000)+`"one:1"`, 1)
-		}), "5002 names are more than 4096"},
+		}), "5002 names are more than 1024"},
 		{"a name twice", replace(good, "manifest.json", func(s string) string { return strings.ReplaceAll(s, "null", `["one:1"]`) }), "two images have the name one:1"},
 		{"other layer", replace(good, a+"/layer.tar", func(s string) string { return strings.Replace(s, "base", "bose", 1) }), "invalid diffID for layer 0: expected"},
 		{"a sparse layer of 300 GiB", oneLayer(sparse(300<<30), sparse(300<<30)), `entry "sparse": more than 274877906944 bytes`},

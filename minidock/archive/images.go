@@ -16,7 +16,7 @@ import (
 // Limits of an archive's documents, beside their lengths: see oci.MaxManifest.
 const (
 	maxImages = 4096
-	maxNames  = 4096 // each takes a look through the index, which is locked meanwhile
+	maxNames  = 1024 // each takes a look through the index, which is locked meanwhile
 	maxDepth  = 4    // of indexes in indexes, as for images in the store
 )
 
@@ -125,7 +125,8 @@ func (ld *loader) tree(ctx context.Context, d oci.Descriptor, depth int) (oneIma
 	if one, ok := ld.complete[d.Digest]; ok {
 		return one, nil
 	}
-	if err := ld.useless[d.Digest]; err != nil {
+	key := d.MediaType + " " + d.Digest.String()
+	if err := ld.useless[key]; err != nil {
 		return oneImage{}, err
 	}
 	var one oneImage
@@ -144,7 +145,7 @@ func (ld *loader) tree(ctx context.Context, d oci.Descriptor, depth int) (oneIma
 	case err == nil:
 		ld.complete[d.Digest] = one
 	case errors.Is(err, image.ErrNotImage), errors.Is(err, errMissing):
-		ld.useless[d.Digest] = err
+		ld.useless[key] = err
 	}
 	return one, err
 }
@@ -247,6 +248,9 @@ func (ld *loader) artifact(ctx context.Context, m oci.Manifest) error {
 func checkLength(layers int, config oci.ImageConfig) error {
 	if want := len(config.RootFS.DiffIDs); layers != want {
 		return fmt.Errorf("invalid manifest, layers length mismatch: expected %d, got %d", layers, want)
+	}
+	if err := config.CheckHistory(); err != nil {
+		return fmt.Errorf("invalid config: %w", err)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ type loader struct {
 	seen     map[digest.Digest]contents    // large blobs that were read
 	known    map[digest.Digest]image.Layer // layers of images that the index lists
 	complete map[digest.Digest]oneImage    // manifests, verified with all they refer to
-	useless  map[digest.Digest]error       // manifests that are no images, or not in the archive
+	useless  map[string]error              // by media type and digest: no images, or not in the archive
 
 	// Without useless three indexes, each of which lists the next one ten thousand
 	// times and the last no image, would be walked through for years.
@@ -52,7 +52,7 @@ func load(ctx context.Context, l *layout.Layout, open func(context.Context, *loa
 	}
 	ld := &loader{
 		l: l, needed: map[digest.Digest]bool{}, seen: map[digest.Digest]contents{},
-		complete: map[digest.Digest]oneImage{}, useless: map[digest.Digest]error{},
+		complete: map[digest.Digest]oneImage{}, useless: map[string]error{},
 	}
 	images, err := ld.loadFrom(ctx, open)
 	if err == nil {

@@ -14,25 +14,45 @@ import (
 )
 
 // writeDir adds the images to the layout in dir, as to a store: blobs first, each
-// verified, then the names. Of a directory that was not there nothing is left after an
-// error.
+// verified, then the names. A directory that is not there yet, or is empty, appears
+// when it is complete.
 func (p *plan) writeDir(ctx context.Context, dir string) error {
-	_, err := os.Lstat(dir)
-	isNew := errors.Is(err, fs.ErrNotExist)
-	err = p.addTo(ctx, dir)
-	if err != nil && isNew {
-		os.RemoveAll(dir)
+	if there, err := os.ReadDir(dir); len(there) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return p.addTo(ctx, dir) // which says what is wrong with it
 	}
-	return err
+	fresh, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
+	if err != nil {
+		return fmt.Errorf("save images: %w", err)
+	}
+	defer os.RemoveAll(fresh)
+	if err := p.addTo(ctx, fresh); err != nil {
+		return err
+	}
+	tidy(fresh)
+	os.Remove(dir) // the empty one; if it is not, the next line says so
+	if err := os.Rename(fresh, dir); err != nil {
+		return fmt.Errorf("save images: %w", err)
+	}
+	return nil
+}
+
+// tidy takes away the files with which a store helps itself, locks and the
+// directory for what is being written: a layout for others need not have them. Of
+// one that others may be using it would be wrong to take a lock.
+func tidy(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if !slices.Contains([]string{oci.LayoutFile, oci.IndexFile, oci.BlobsDir}, e.Name()) {
+			os.Remove(filepath.Join(dir, e.Name())) // a directory only if it is empty
+		}
+	}
 }
 
 func (p *plan) addTo(ctx context.Context, dir string) error {
-	tidy := tidier(dir)
 	to, err := layout.Open(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("save images: %w", err)
 	}
-	defer tidy()
 	// It may be somebody's store, where nothing refers to the new blobs yet.
 	release, err := to.Lock(ctx)
 	if err != nil {
@@ -62,23 +82,4 @@ func (p *plan) copyBlob(ctx context.Context, to *layout.Layout, d oci.Descriptor
 	}
 	defer f.Close()
 	return to.Blobs().PutVerified(ctx, ctxReader{ctx, f}, d.Digest, d.Size)
-}
-
-// tidier returns what takes away the files with which a store helps itself, locks
-// and the directory for what is being written, so far as they are not there yet: a
-// layout for others need not have them.
-func tidier(dir string) func() {
-	keep := []string{oci.LayoutFile, oci.IndexFile, oci.BlobsDir}
-	before, _ := os.ReadDir(dir)
-	for _, e := range before {
-		keep = append(keep, e.Name())
-	}
-	return func() {
-		after, _ := os.ReadDir(dir)
-		for _, e := range after {
-			if !slices.Contains(keep, e.Name()) {
-				os.Remove(filepath.Join(dir, e.Name())) // a directory only if it is empty
-			}
-		}
-	}
 }

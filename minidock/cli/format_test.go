@@ -49,7 +49,7 @@ func TestTableControlCharacters(t *testing.T) {
 	if err := tab.write(&out, ""); err != nil {
 		t.Fatal(err)
 	}
-	const want = "A           B\n" + "\ufffd[2Jx\ufffd\ufffdy   \ufffd31m\ufffdz\ufffd\n"
+	const want = "A          B\n" + "\ufffd[2Jx\ufffd\ufffdy   \ufffd31m\ufffdz\ufffd\n"
 	if out.String() != want {
 		t.Errorf("got %q\nwant %q", out.String(), want)
 	}

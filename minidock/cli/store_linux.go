@@ -136,11 +136,13 @@ func (a *app) removeContainer(ctx context.Context, c *container.Container) error
 
 // layerRemover removes the unpacked form of a layer that is not used any more.
 func (a *app) layerRemover(ctx context.Context) func(oci.DiffID) error {
-	snaps, err := a.snapshots()
-	if err != nil {
-		return nil
+	return func(id oci.DiffID) error {
+		snaps, err := a.snapshots()
+		if err != nil {
+			return err
+		}
+		return snaps.RemoveLayer(ctx, id)
 	}
-	return func(id oci.DiffID) error { return snaps.RemoveLayer(ctx, id) }
 }
 
 // settleLayers sees to it that unpacked layers survive a power cut without their

@@ -46,8 +46,15 @@ func HasChildren(ctx context.Context, l *layout.Layout, f *Found) (bool, error) 
 		}
 	}
 	// An error is about damaged images, whose parents nobody knows.
-	reached, _ := l.Follow(others)
-	return reached[f.Descriptor.Digest], nil
+	if reached, _ := l.Follow(others); !reached[f.Descriptor.Digest] {
+		return false, nil
+	}
+	// One of them says so at least; see familyOf.
+	isThis := func(m member) bool { return m.manifest.Digest == f.Descriptor.Digest }
+	return slices.ContainsFunc(others, func(manifest digest.Digest) bool {
+		i, d, err := loadDigest(l, manifest)
+		return err == nil && slices.ContainsFunc(familyOf(l, newFound(i, d)), isThis)
+	}), nil
 }
 
 // member is an image that may go with the one that is deleted.

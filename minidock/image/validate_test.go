@@ -61,7 +61,7 @@ func TestValidateFinds(t *testing.T) {
 		{name: "annotated size", err: "annotation dev.minidock.files-size is 7, the files have 1 bytes", layer: func(_ *testing.T, _ *layout.Layout, la *image.Layer) {
 			la.Descriptor.Annotations = map[string]string{oci.FilesSizeAnnotation: "7"}
 		}},
-		{name: "history", err: "history tells of 0 layers, the image has 1", config: func(c *oci.ImageConfig) { c.History[0].EmptyLayer = true }},
+		{name: "history", err: "too many non-empty layers in History section", config: func(c *oci.ImageConfig) { c.History = append(c.History, c.History[0]) }},
 		{name: "damaged layer", err: "content has digest", after: func(t *testing.T, l *layout.Layout, _ *oci.Descriptor, la image.Layer) {
 			damage(t, l, la.Descriptor.Digest)
 		}},

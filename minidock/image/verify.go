@@ -103,11 +103,15 @@ func (v *verification) checkMark() {
 
 // checkIndex checks the names, and follows each manifest once.
 func (v *verification) checkIndex() {
-	entries, err := v.l.Entries()
+	x, err := v.l.Index()
 	if err != nil {
 		v.report(Problem{oci.IndexFile, err})
 		return
 	}
+	for _, d := range x.Strange() {
+		v.problem(fmt.Sprintf("%s entry %q", oci.IndexFile, d), "this is no digest that minidock knows: until the entry is gone nothing is deleted")
+	}
+	entries := x.All()
 	given := map[string]bool{}
 	byManifest := map[digest.Digest][]layout.Entry{}
 	for _, e := range entries {

@@ -189,6 +189,9 @@ func (d *differ) read(dir int, name string, c child, use func(Entry, fdReader) e
 			return fmt.Errorf("open: %w", err)
 		}
 		defer unix.Close(fd)
+		if err := d.checkOpened(fd); err != nil {
+			return err
+		}
 		e.Xattrs, _, err = d.xattrs(fdAttributes(fd))
 	case TypeSymlink: // the attributes that we keep do not exist for links
 		e.Linkname, err = readlinkat(dir, c.name)

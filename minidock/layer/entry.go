@@ -68,9 +68,9 @@ func implied() Entry {
 }
 
 // maxMemory is how much the names of one layer may take in memory, in bytes: some
-// two million files. Compressed well, a thousand times as many fit into a blob
-// that looks harmless.
-const maxMemory = 1 << 30
+// million files. Compressed well, a thousand times as many fit into a blob that
+// looks harmless.
+const maxMemory = 1 << 29
 
 // memory is about what e takes when it is kept.
 func (e Entry) memory() int64 {

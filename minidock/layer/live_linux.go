@@ -57,6 +57,22 @@ func (d *differ) forgive(c child, err error) bool {
 	return false
 }
 
+// checkOpened is an error that forgive knows, if what was a file when its directory
+// was read is something else by the time it is open.
+func (d *differ) checkOpened(fd int) error {
+	var now unix.Stat_t
+	if !d.opt.Live {
+		return nil // then its size tells, or its contents
+	}
+	if err := unix.Fstat(fd, &now); err != nil {
+		return wrap("fstat", err)
+	}
+	if now.Mode&unix.S_IFMT != unix.S_IFREG {
+		return unix.ESTALE
+	}
+	return nil
+}
+
 // content is what the archive gets of a file.
 func (d *differ) content(r io.Reader, size int64) io.Reader {
 	if !d.opt.Live {

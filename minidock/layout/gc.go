@@ -55,6 +55,9 @@ func (l *Layout) reach(keep []digest.Digest) (map[digest.Digest]bool, *walk, err
 	}
 	w := l.newWalk()
 	found := w.from(append(x.digests(), keep...))
+	for _, d := range x.Strange() {
+		w.damaged[d] = fmt.Errorf("%s lists it, but this is no digest that minidock knows", oci.IndexFile)
+	}
 	return found, w, w.damage(x)
 }
 
@@ -125,10 +128,17 @@ func (l *Layout) ClearTemp(ctx context.Context, remove func(path string) error) 
 		return fmt.Errorf("clear temporary files: %w", err)
 	}
 	defer unlock()
-	entries, err := os.ReadDir(l.TempDir())
+	info, err := os.Lstat(l.TempDir())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err == nil && !info.IsDir() { // a link could lead to anybody's files
+		err = fmt.Errorf("%s is no directory", l.TempDir())
+	}
+	if err != nil {
+		return fmt.Errorf("clear temporary files: %w", err)
+	}
+	entries, err := os.ReadDir(l.TempDir())
 	for _, e := range entries {
 		err = errors.Join(err, remove(filepath.Join(l.TempDir(), e.Name())))
 	}

@@ -1,13 +1,17 @@
 package layout_test
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
 )
 
@@ -81,18 +85,72 @@ func TestGCDamaged(t *testing.T) {
 	}
 }
 
-// A document that is missing, or too long to be one, stops nothing.
+// A document that is missing stops nothing. One that is too long to be read, or an
+// entry whose digest is none, may need any blob.
 func TestGCStrangeEntries(t *testing.T) {
 	l := open(t)
 	gone := manifest(t, l, "gone", "")
 	tag(t, l, "gone:1", gone)
-	long := put(t, l, "application/x-long", make([]byte, 5<<20))
-	tag(t, l, "long:1", long)
 	if err := l.Blobs().Delete(t.Context(), gone.Digest); err != nil {
 		t.Fatal(err)
 	}
-	removed, _, err := l.GC(t.Context(), nil)
-	if err != nil || len(removed) != 2 || !l.Blobs().Has(long.Digest) {
+	if removed, _, err := l.GC(t.Context(), nil); err != nil || len(removed) != 2 {
 		t.Errorf("removed %v, %v", removed, err)
+	}
+	long := put(t, l, "application/x-long", make([]byte, 5<<20))
+	tag(t, l, "long:1", long)
+	stopped(t, l, "long:1")
+	if err := l.Remove(t.Context(), long.Digest, []string{"long:1"}); err != nil {
+		t.Fatal(err)
+	}
+	index := `{"schemaVersion":2,"manifests":[{"digest":"sha512:1","size":1}]}`
+	if err := os.WriteFile(filepath.Join(l.Root(), "index.json"), []byte(index), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stopped(t, l, "sha512:1")
+}
+
+// stopped checks that nothing is collected, and that the error says why.
+func stopped(t *testing.T, l *layout.Layout, why string) {
+	t.Helper()
+	put(t, l, "application/x", []byte(why))
+	removed, _, err := l.GC(t.Context(), nil)
+	if err == nil || !strings.Contains(err.Error(), why) || len(removed) > 0 {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+}
+
+// The same image by another manifest: a name moves, and the old entry is gone.
+func TestTagSameImage(t *testing.T) {
+	l := open(t)
+	remember := func(name string) oci.Descriptor {
+		d := manifest(t, l, name, "")
+		d.Annotations = map[string]string{oci.ManifestAnnotation: d.Digest.String(), oci.ConfigAnnotation: digest.FromBytes([]byte("the image")).String()}
+		return d
+	}
+	plain, compressed := remember("plain"), remember("compressed")
+	tag(t, l, "app:1", plain)
+	tag(t, l, "app:1", compressed)
+	entries, err := l.Entries()
+	if err != nil || len(entries) != 1 || entries[0].Digest != compressed.Digest {
+		t.Errorf("%+v, %v", entries, err)
+	}
+}
+
+// tmp may be a link that somebody has put there: what it leads to is not ours.
+func TestClearTempLink(t *testing.T) {
+	l := open(t)
+	canary := filepath.Join(t.TempDir(), "canary")
+	if err := os.WriteFile(canary, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(l.TempDir()), os.Symlink(filepath.Dir(canary), l.TempDir())); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.ClearTemp(t.Context(), os.RemoveAll); err == nil {
+		t.Error("no error")
+	}
+	if _, err := os.Stat(canary); err != nil {
+		t.Error(err)
 	}
 }

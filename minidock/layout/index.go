@@ -115,6 +115,12 @@ func (x *Index) Each() iter.Seq[Entry] {
 	}
 }
 
+// Strange returns what stands in entries where a digest should, and is none that
+// can be followed: nobody knows what such an entry needs.
+func (x *Index) Strange() []digest.Digest {
+	return slices.DeleteFunc(x.digests(), func(d digest.Digest) bool { return d.Validate() == nil })
+}
+
 // digests returns the manifests of all entries. What could be read as one counts.
 func (x *Index) digests() (list []digest.Digest) {
 	for _, raw := range x.entries {

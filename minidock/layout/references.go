@@ -151,16 +151,12 @@ func (w *walk) links(d digest.Digest) links {
 	return to
 }
 
-// links reads what a document refers to. What is not there, or is too long to be
-// a document, refers to nothing that could be remembered.
+// links reads what a document refers to. What is not there refers to nothing that
+// could be remembered. What is too long to be read may refer to anything.
 func (l *Layout) links(d digest.Digest) (to links, ok bool, err error) {
-	size, err := l.blobs.Size(d)
-	if errors.Is(err, blob.ErrNotFound) || err == nil && size > oci.MaxManifest {
-		return links{}, false, nil
-	}
 	b, err := l.blobs.ReadBytes(d, oci.MaxManifest)
 	if errors.Is(err, blob.ErrNotFound) {
-		return links{}, false, nil // deleted this moment
+		return links{}, false, nil
 	}
 	if err != nil {
 		return links{}, false, err

@@ -128,11 +128,37 @@ func (x *Index) tag(name string, d oci.Descriptor) (bool, error) {
 			return false, nil
 		}
 	}
-	if _, err := x.untag(name); err != nil {
+	if err := x.release(name, d); err != nil {
 		return false, err
 	}
 	x.remove(x.nameless(d.Digest)...)
 	return true, x.append(d)
+}
+
+// release takes the name from the entry that has it, for d. If that is the same
+// image by another manifest, its layers compressed in another way, nothing is left
+// of the entry: a list of images would not show it.
+func (x *Index) release(name string, d oci.Descriptor) error {
+	at := x.withName(name)
+	if len(at) > 0 && sameImage(parseEntry(x.entries[at[0]]).Descriptor, d) {
+		x.remove(at[0])
+		return nil
+	}
+	_, err := x.untag(name)
+	return err
+}
+
+func sameImage(a, b oci.Descriptor) bool {
+	id := rememberedID(a)
+	return id != "" && id == rememberedID(b)
+}
+
+// rememberedID is the image ID that an entry remembers of its manifest, "" if none.
+func rememberedID(d oci.Descriptor) string {
+	if d.Annotations[oci.ManifestAnnotation] != d.Digest.String() {
+		return ""
+	}
+	return d.Annotations[oci.ConfigAnnotation]
 }
 
 // untag takes the name from the entry that has it, and drops the entry if the

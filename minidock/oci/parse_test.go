@@ -158,7 +158,7 @@ func TestCheckHistory(t *testing.T) {
 		{"none", 3, nil, ""},
 		{"right", 2, []oci.History{row, empty, row}, ""},
 		{"too many", 1, []oci.History{row, row}, "too many non-empty layers in History section"},
-		{"too few", 2, []oci.History{row, empty}, "history tells of 1 layers, the image has 2"},
+		{"too few", 2, []oci.History{row, empty}, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
