@@ -32,7 +32,7 @@ import (
 //
 // MINIDOCK_TEST_SEED repeats a run: the same commands in the same order, with the
 // same of them killed. When in its life each is killed depends on how fast the
-// machine is. MINIDOCK_TEST_LONG makes it run for eight minutes and not for one.
+// machine is. MINIDOCK_TEST_LONG makes it run for four minutes and not for one.
 func TestTorture(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: this takes a minute")
@@ -40,7 +40,7 @@ func TestTorture(t *testing.T) {
 	long := os.Getenv("MINIDOCK_TEST_LONG") != ""
 	end, enough := time.Now().Add(40*time.Second), 300
 	if long {
-		end, enough = time.Now().Add(8*time.Minute), 1_000_000
+		end, enough = time.Now().Add(4*time.Minute), 1_000_000
 	}
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("MINIDOCK_TEST_SEED"); text != "" {

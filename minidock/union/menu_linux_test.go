@@ -168,6 +168,9 @@ func truncate(path string, size int64) error {
 
 // removeAll is os.RemoveAll that does not try for ever where a name remains.
 func removeAll(path string) error {
+	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
+		return os.Remove(path) // what a link leads to stays
+	}
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
 		entries, err = nil, nil
