@@ -17,6 +17,7 @@ type contents struct {
 	mediaType string     // the one that its first bytes call for
 	files     int64      // the sum of the sizes of the regular files in it
 	size      int64      // of the blob
+	below     string     // a hard link in it to a file of a layer below
 	err       error      // why it is no layer
 }
 
@@ -32,7 +33,7 @@ func examine(r io.Reader) contents {
 	switch layer.Compression(magic) {
 	case "":
 		c.mediaType = oci.MediaTypeLayer
-		c.files, c.err = readLayer(in)
+		c.err = c.readLayer(in)
 		return c
 	case "gzip":
 		c.mediaType = oci.MediaTypeLayerGzip
@@ -42,30 +43,32 @@ func examine(r io.Reader) contents {
 		c.err = errors.New("read layer: a layer is plain, gzip or zstd, and not " + layer.Compression(magic))
 		return c
 	}
-	c.diffID, c.files, c.err = readCompressed(in)
+	c.err = c.readCompressed(in)
 	return c
 }
 
-func readCompressed(r io.Reader) (id oci.DiffID, files int64, err error) {
+func (c *contents) readCompressed(r io.Reader) error {
 	plain, err := layer.Decompress(r)
 	if err != nil {
-		return "", 0, err
+		return err
 	}
 	defer plain.Close()
 	hash := digest.NewBackground()
 	defer hash.Close()
-	files, err = readLayer(io.TeeReader(plain, hash))
-	return oci.DiffID(hash.Digest()), files, err
+	err = c.readLayer(io.TeeReader(plain, hash))
+	c.diffID = oci.DiffID(hash.Digest())
+	return err
 }
 
-// readLayer reads a plain archive as Apply will, and returns the size of its files:
-// better that it fails now than when the first container is started.
-func readLayer(r io.Reader) (files int64, err error) {
+// readLayer reads a plain archive as Apply will: better that it fails now than when
+// the first container is started.
+func (c *contents) readLayer(r io.Reader) error {
 	tree, err := layer.ReadTree(&bounded{r: r, room: layer.DefaultMaxSize})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return tree.FilesSize(), nil
+	c.files, c.below = tree.FilesSize(), tree.LinkBelow()
+	return nil
 }
 
 // A bounded reader fails where a layer is longer than any that is unpacked: a

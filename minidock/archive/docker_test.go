@@ -114,6 +114,7 @@ func TestHostile(t *testing.T) {
 	}
 	plain := string(pack(t, member{name: "x", content: "x"}))
 	outside := string(pack(t, member{name: "../x", content: "x"}))
+	dangling := string(pack(t, member{name: "l", header: tar.Header{Typeflag: tar.TypeLink, Linkname: "x"}}))
 	oneLayer := func(blob, archive string) []member {
 		return []member{{name: "layer.tar", content: blob}, {name: "c", content: fmt.Sprintf(`{"os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`, digest.FromBytes([]byte(archive)))},
 			{name: "manifest.json", content: `[{"Config":"c","Layers":["layer.tar"]}]`}}
@@ -147,6 +148,7 @@ func TestHostile(t *testing.T) {
 		{"a sparse layer of 300 GiB", oneLayer(sparse(300<<30), sparse(300<<30)), `entry "sparse": more than 274877906944 bytes`},
 		{"layer is no archive", oneLayer("no archive", "no archive"), "layer 0 (sha256:"},
 		{"layer with a tail", oneLayer(plain+"x", plain+"x"), "data after the end of the archive"},
+		{"link to nothing in the lowest layer", oneLayer(dangling, dangling), `entry "l": hard link to a file that is not there`},
 		{"unsafe layer", oneLayer(outside, outside), `unsafe path "../x"`},
 		{"unsafe gzip layer", oneLayer(gzipBytes([]byte(outside)), outside), `unsafe path "../x"`},
 		{"gzip layer ends early", oneLayer(gzipBytes([]byte(plain))[:60], plain), "unexpected EOF"},

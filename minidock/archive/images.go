@@ -291,6 +291,9 @@ func (c contents) check(blob digest.Digest, n int, id oci.DiffID) error {
 	if got != id {
 		return fmt.Errorf("invalid diffID for layer %d: expected %q, got %q", n, id, got)
 	}
+	if n == 0 && c.below != "" {
+		return fmt.Errorf("layer 0 (%s): entry %q: hard link to a file that is not there", blob, c.below)
+	}
 	return nil
 }
 

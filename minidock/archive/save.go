@@ -50,7 +50,7 @@ type SaveOptions struct {
 // Contents go from file to file without a copy in between, if w is an *os.File and
 // the system can. After an error w holds a part of an archive.
 func Save(ctx context.Context, l *layout.Layout, w io.Writer, items []Item, opt SaveOptions) error {
-	ctx = explain.Step(ctx, "save %d images", len(items))
+	ctx = explain.Step(ctx, "write an archive, images: %d", len(items))
 	if opt.Format != "" && opt.Format != DockerArchive && opt.Format != OCIArchive {
 		return fmt.Errorf("save: unknown format %q", opt.Format)
 	}
@@ -62,7 +62,7 @@ func Save(ctx context.Context, l *layout.Layout, w io.Writer, items []Item, opt 
 // SaveDir writes images into an OCI image layout, a directory: a new one, or one
 // that is there and keeps what it has, but for the names that the images take over.
 func SaveDir(ctx context.Context, l *layout.Layout, dir string, items []Item, opt SaveOptions) error {
-	ctx = explain.Step(ctx, "save %d images to %s", len(items), dir)
+	ctx = explain.Step(ctx, "write an image layout to %s, images: %d", dir, len(items))
 	return withPlan(ctx, l, items, opt, func(p *plan) error {
 		return p.writeDir(ctx, dir)
 	})

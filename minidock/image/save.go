@@ -122,12 +122,15 @@ func importLayer(ctx context.Context, l *layout.Layout, r io.Reader) (Layer, err
 		return Layer{}, err
 	}
 	defer w.Close()
-	files, err := checkArchive(io.TeeReader(plain, w))
+	tree, err := readToEnd(io.TeeReader(plain, w))
 	if err != nil {
 		return Layer{}, err
 	}
+	if link := tree.LinkBelow(); link != "" {
+		return Layer{}, fmt.Errorf("entry %q: hard link to a file that is not there", link)
+	}
 	d, size, err := w.Commit(ctx)
-	return plainLayer(d, size, files), err
+	return plainLayer(d, size, tree.FilesSize()), err
 }
 
 // WriteLayer stores a layer, whose entries write gives to the archive. It is
@@ -167,10 +170,18 @@ func plainLayer(d digest.Digest, size, files int64) Layer {
 // files. An error says that it is no archive, or one that is not safe to unpack:
 // better now than when the first container is started.
 func checkArchive(r io.Reader) (files int64, err error) {
-	tree, err := layer.ReadTree(r)
+	tree, err := readToEnd(r)
 	if err != nil {
 		return 0, err
 	}
+	return tree.FilesSize(), nil
+}
+
+func readToEnd(r io.Reader) (*layer.Tree, error) {
+	tree, err := layer.ReadTree(r)
+	if err != nil {
+		return nil, err
+	}
 	_, err = io.Copy(io.Discard, r)
-	return tree.FilesSize(), err
+	return tree, err
 }

@@ -33,6 +33,9 @@ const (
 // could open the file. It also bounds the directories one entry can ask for.
 const maxName = 4096
 
+// maxBase is NAME_MAX: no file system that overlay works on has longer ones.
+const maxBase = 255
+
 var errLongName = errors.New("name is longer than 4096 bytes")
 
 // ErrUnsafePath is wrapped by the error for an entry that would reach outside
@@ -91,6 +94,9 @@ func clean(name string) (string, error) {
 	for part := range strings.SplitSeq(name, "/") {
 		if part == ".." {
 			return "", unsafe(name, `".." in the name`)
+		}
+		if len(part) > maxBase {
+			return "", unsafe(part[:64]+"…", "a file's name is longer than 255 bytes")
 		}
 	}
 	if name = strings.TrimPrefix(path.Clean("/"+name), "/"); name == "" {

@@ -144,6 +144,19 @@ func (t *Tree) FilesSize() (sum int64) {
 	return sum
 }
 
+// LinkBelow returns a hard link to a file that is not in the tree, and must be in a
+// layer below; "" if there is none.
+func (t *Tree) LinkBelow() (name string) {
+	_ = t.Walk(func(e Entry) error {
+		if e.Type != TypeLink {
+			return nil
+		}
+		name = e.Name
+		return fs.SkipAll
+	})
+	return name
+}
+
 // find returns the node of a name, given clean or not, or nil.
 func (t *Tree) find(name string) *node {
 	n := t.root
