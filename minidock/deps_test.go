@@ -29,7 +29,8 @@ image           : layout blob oci digest layer reference explain
 archive         : layout blob oci digest layer reference image explain
 dockerfile  pure:
 ignore      pure:
-build           : digest oci explain blob layout layer union reference image dockerfile ignore
+source          : oci digest explain layout layer union image ignore
+build           : digest oci explain blob layout layer union reference image dockerfile ignore source
 
 sys             : explain
 overlay         : sys explain

@@ -6,22 +6,23 @@ import (
 	"io"
 
 	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/source"
 )
 
 // refuseArchives looks into the files that an ADD names. It would have to
 // unpack the archives among them, which it goes by the content to find out; to
 // copy them instead would be another image than the one that was asked for.
-func refuseArchives(ctx context.Context, src source, picks []pick) error {
+func refuseArchives(ctx context.Context, src source.Source, picks []source.Pick) error {
 	var files []layer.Entry
 	for _, p := range picks {
-		if p.dir == "" && p.text == nil && p.files[0].Type == layer.TypeReg {
-			files = append(files, p.files[0])
+		if p.Dir == "" && p.Text == nil && p.Files[0].Type == layer.TypeReg {
+			files = append(files, p.Files[0])
 		}
 	}
 	if len(files) == 0 {
 		return nil
 	}
-	return src.read(ctx, files, func(e layer.Entry, content io.Reader) error {
+	return src.Read(ctx, files, func(e layer.Entry, content io.Reader) error {
 		var head [512]byte
 		n, err := io.ReadFull(content, head[:])
 		if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {

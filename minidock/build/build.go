@@ -14,9 +14,9 @@ import (
 	"minidock.dev/minidock/dockerfile"
 	"minidock.dev/minidock/ignore"
 	"minidock.dev/minidock/image"
-	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
+	"minidock.dev/minidock/source"
 )
 
 // Options says what to build and with what. Layout and File are required.
@@ -92,11 +92,11 @@ func Build(ctx context.Context, opt Options) (*image.Image, oci.Descriptor, erro
 type builder struct {
 	Options
 	cache   *cache
-	context *contextDir                // the build context, once it was opened
-	globals scope                      // ARG before the first FROM
-	stages  map[int]*stage             // those that the target needs
-	trees   map[oci.DiffID]*layer.Tree // layers whose names were read
-	asked   map[string]bool            // names that an ARG instruction has declared
+	context *source.Directory // the build context, once it was opened
+	globals scope             // ARG before the first FROM
+	stages  map[int]*stage    // those that the target needs
+	images  *source.Reader    // for COPY
+	asked   map[string]bool   // names that an ARG instruction has declared
 
 	n, total int // steps begun, and all of them
 }
@@ -121,7 +121,7 @@ func newBuilder(opt Options) (*builder, error) {
 		Options: opt,
 		cache:   openCache(opt.Layout),
 		stages:  map[int]*stage{},
-		trees:   map[oci.DiffID]*layer.Tree{},
+		images:  source.NewReader(opt.Layout),
 		asked:   map[string]bool{},
 		total:   len(opt.File.Args),
 	}, nil
@@ -149,6 +149,22 @@ func (b *builder) close() {
 	if b.context != nil {
 		b.context.Close()
 	}
+}
+
+// openContext opens the context directory, once.
+func (b *builder) openContext() (*source.Directory, error) {
+	if b.context != nil {
+		return b.context, nil
+	}
+	if b.Context == "" {
+		return nil, errors.New("there is no build context to copy from")
+	}
+	dir, err := source.OpenDirectory(b.Context, b.Ignore, source.DirectoryOptions{})
+	if err != nil {
+		return nil, err
+	}
+	b.context = dir
+	return dir, nil
 }
 
 // now is the time that the image gets to see.

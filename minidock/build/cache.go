@@ -170,3 +170,15 @@ func keyword(instruction string) string {
 	word, _, _ := strings.Cut(instruction, " ")
 	return word
 }
+
+// chainID names a whole stack of layers: where it is the same, so are all files.
+func chainID(layers []image.Layer) oci.ChainID {
+	if len(layers) == 0 {
+		return ""
+	}
+	ids := make([]oci.DiffID, len(layers))
+	for i, l := range layers {
+		ids[i] = l.DiffID
+	}
+	return oci.ChainIDs(ids)[len(ids)-1]
+}

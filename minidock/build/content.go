@@ -3,66 +3,55 @@ package build
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/source"
 )
 
 // hashPicks lists files as inputs of a key: everything about a file that ends
 // up in the layer, except times. With times in it, touch(1) or a fresh clone of
 // a repository would change every key.
-func hashPicks(ctx context.Context, src source, picks []pick) ([]Input, error) {
+func hashPicks(ctx context.Context, src source.Source, picks []source.Pick) ([]Input, error) {
 	var files []layer.Entry
 	for _, p := range picks {
-		for _, e := range p.files {
-			if e.Type == layer.TypeReg && p.text == nil {
+		for _, e := range p.Files {
+			if e.Type == layer.TypeReg && p.Text == nil {
 				files = append(files, e)
 			}
 		}
 	}
+	digests, err := src.Sums(ctx, files)
+	if err != nil {
+		return nil, err
+	}
 	sums := make(map[string]digest.Digest, len(files))
-	if len(files) > 0 {
-		buf := make([]byte, 64<<10)
-		err := src.read(ctx, files, func(e layer.Entry, content io.Reader) error {
-			h := digest.NewHasher()
-			n, err := io.CopyBuffer(h, onlyReader{content}, buf)
-			if err == nil && n != e.Size {
-				err = fmt.Errorf("copy %s: the file was changed during the build", e.Name)
-			}
-			sums[e.Name] = h.Digest()
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
+	for i, e := range files {
+		sums[e.Name] = digests[i]
 	}
 	var inputs []Input
 	for _, p := range picks {
-		if p.dir != "" {
-			inputs = append(inputs, Input{"directory " + p.name, contents})
+		if p.Dir != "" {
+			inputs = append(inputs, Input{"directory " + p.Name, contents})
 		}
-		for _, e := range p.files {
+		for _, e := range p.Files {
 			sum := sums[e.Name]
-			if p.text != nil {
-				sum = digest.FromBytes([]byte(*p.text))
+			if p.Text != nil {
+				sum = digest.FromBytes([]byte(*p.Text))
 			}
-			inputs = append(inputs, Input{kind(e) + " " + p.input(e), describe(e, sum)})
+			inputs = append(inputs, Input{kind(e) + " " + inputName(p, e), describe(e, sum)})
 		}
 	}
 	return inputs, nil
 }
 
-// onlyReader hides that a file can copy itself, so that one buffer serves all.
-type onlyReader struct{ io.Reader }
-
-// input is the name under which a file is an input.
-func (p pick) input(e layer.Entry) string {
-	if p.dir == "" {
-		return p.name // not where a link led to: its last part is the name in the image
+// inputName is the name under which a file is an input.
+func inputName(p source.Pick, e layer.Entry) string {
+	if p.Dir == "" {
+		return p.Name // not where a link led to: its last part is the name in the image
 	}
 	return e.Name
 }

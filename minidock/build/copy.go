@@ -14,6 +14,7 @@ import (
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/oci"
+	"minidock.dev/minidock/source"
 )
 
 // prepareCopy makes COPY ready. What it copies is hashed here already, because
@@ -96,13 +97,13 @@ func (c *copying) pick(ctx context.Context) error {
 			return err
 		}
 		var err error
-		if c.picks, err = pickAll(c.source, c.paths, c.keep); err != nil {
+		if c.picks, err = source.PickAll(c.source, c.paths, c.keep); err != nil {
 			return c.explainMissing(err)
 		}
 	}
 	for _, h := range c.inline {
 		e := layer.Entry{Name: h.Name, Type: layer.TypeReg, Mode: 0o644, Size: int64(len(h.Content)), ModTime: c.stage.now()}
-		c.picks = append(c.picks, pick{name: h.Name, files: []layer.Entry{e}, text: &h.Content})
+		c.picks = append(c.picks, source.Pick{Name: h.Name, Files: []layer.Entry{e}, Text: &h.Content})
 	}
 	if len(c.paths)+len(c.inline) > 1 && !c.intoDirectory() {
 		//lint:ignore ST1005 docker's text
@@ -114,7 +115,7 @@ func (c *copying) pick(ctx context.Context) error {
 // open opens where the files are: an image, or the build context.
 func (c *copying) open(ctx context.Context) (err error) {
 	if c.image != nil {
-		c.source, err = c.stage.rootfs(ctx, c.image)
+		c.source, err = c.stage.images.Open(ctx, c.image.Layers)
 	} else {
 		c.source, err = c.stage.openContext()
 	}
@@ -123,33 +124,33 @@ func (c *copying) open(ctx context.Context) (err error) {
 
 // explainMissing says what people find when they search for it.
 func (c *copying) explainMissing(err error) error {
-	var missing *missingError
+	var missing *source.MissingError
 	switch {
 	case !errors.As(err, &missing):
 		return err
 	case c.image != nil:
-		return fmt.Errorf("%s failed: stat %s: file does not exist", c.in.Name, missing.name)
+		return fmt.Errorf("%s failed: stat %s: file does not exist", c.in.Name, missing.Name)
 	}
-	return fmt.Errorf("%s failed: file not found in build context or excluded by .dockerignore: stat %s: file does not exist", c.in.Name, missing.name)
+	return fmt.Errorf("%s failed: file not found in build context or excluded by .dockerignore: stat %s: file does not exist", c.in.Name, missing.Name)
 }
 
 // layer makes the layer: every file gets its place in the image, then all are
 // written.
 func (c *copying) layer(ctx context.Context) (image.Layer, error) {
-	root, err := c.stage.rootfs(ctx, c.stage.image)
+	root, err := c.stage.images.Open(ctx, c.stage.image.Layers)
 	if err != nil {
 		return image.Layer{}, err
 	}
 	var who *owner
 	if c.chown != "" {
-		o, err := root.owner(ctx, c.chown)
+		o, err := readOwner(ctx, root, c.chown)
 		if err != nil {
 			return image.Layer{}, err
 		}
 		who = &o
 	}
 	parent := layer.Entry{Type: layer.TypeDir, Mode: 0o755, ModTime: c.time(c.newest())}
-	d := newDraft(root.view, who.of(parent))
+	d := newDraft(root.View(), who.of(parent))
 	if err := c.place(d, who); err != nil {
 		return image.Layer{}, err
 	}
@@ -161,7 +162,7 @@ func (c *copying) layer(ctx context.Context) (image.Layer, error) {
 func (c *copying) newest() time.Time {
 	var t time.Time
 	for _, p := range c.picks {
-		for _, e := range p.files {
+		for _, e := range p.Files {
 			if e.ModTime.After(t) {
 				t = e.ModTime
 			}
@@ -188,8 +189,8 @@ func (c *copying) place(d *draft, who *owner) error {
 	}
 	into := c.intoDirectory() || exists && there.IsDir()
 	for _, p := range c.picks {
-		if p.dir == "" && !into {
-			if err := d.add(c.dressed(p.files[0], name, p, who)); err != nil {
+		if p.Dir == "" && !into {
+			if err := d.add(c.dressed(p.Files[0], name, p, who)); err != nil {
 				return err
 			}
 			continue
@@ -197,10 +198,10 @@ func (c *copying) place(d *draft, who *owner) error {
 		if err := d.mkdirAll(name); err != nil {
 			return err
 		}
-		for _, e := range p.files {
-			target := path.Join(name, path.Base(p.name))
-			if p.dir != "" {
-				target = path.Join(name, below(p.dir, e.Name))
+		for _, e := range p.Files {
+			target := path.Join(name, path.Base(p.Name))
+			if p.Dir != "" {
+				target = path.Join(name, source.Below(p.Dir, e.Name))
 			}
 			if err := d.add(c.dressed(e, target, p, who)); err != nil {
 				return err
@@ -211,13 +212,13 @@ func (c *copying) place(d *draft, who *owner) error {
 }
 
 // dressed is a source file as it will be in the layer.
-func (c *copying) dressed(from layer.Entry, name string, p pick, who *owner) drafted {
+func (c *copying) dressed(from layer.Entry, name string, p source.Pick, who *owner) drafted {
 	e := who.of(from)
 	e.Name, e.LinkOf, e.ModTime = name, "", c.time(from.ModTime)
 	if c.mode >= 0 && e.Type != layer.TypeSymlink {
 		e.Mode = c.mode
 	}
-	return drafted{Entry: e, from: from, text: p.text}
+	return drafted{Entry: e, from: from, text: p.Text}
 }
 
 // time is the time of a file as the image gets to see it. For files of the context

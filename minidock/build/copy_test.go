@@ -1,6 +1,9 @@
 package build
 
 import (
+	"bytes"
+	"compress/gzip"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,7 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"minidock.dev/minidock/dockerfile"
+	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/oci"
 )
 
 // copyKitchen has a context and a base with the cases that COPY distinguishes.
@@ -224,5 +229,32 @@ func TestIgnored(t *testing.T) {
 		if got := strings.Join(names, "|"); got != c.want {
 			t.Errorf("%q: %s, want %s", c.patterns, got, c.want)
 		}
+	}
+}
+
+// TestCompressedLayer: a pulled image has its layers compressed.
+func TestCompressedLayer(t *testing.T) {
+	k := newKitchen(t, nil)
+	plain := k.layer([]layer.Entry{dir("etc"), file("etc/passwd"), file("tool")},
+		map[string]string{"etc/passwd": "app:x:5:6::/:/bin/sh\n", "tool": "T"})
+	archive, err := os.ReadFile(k.layout.Blobs().Path(plain.Descriptor.Digest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write(archive)
+	z.Close()
+	d, err := k.layout.Blobs().PutBytes(context.Background(), packed.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := k.base("pulled", nil)
+	f.Image = f.Append(image.Layer{DiffID: plain.DiffID, Descriptor: oci.Descriptor{
+		MediaType: oci.MediaTypeLayerGzip, Digest: d, Size: int64(packed.Len()),
+	}}, f.Config.History[0])
+	o := k.build("FROM pulled\nCOPY --from=pulled --chown=app /tool /etc/\n")
+	if got, want := k.top(o), "0755 0:0 etc/\n0644 5:6 etc/tool T"; got != want {
+		t.Errorf("layer %q, want %q", got, want)
 	}
 }

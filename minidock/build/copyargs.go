@@ -11,6 +11,7 @@ import (
 	"minidock.dev/minidock/dockerfile"
 	"minidock.dev/minidock/ignore"
 	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/source"
 )
 
 // copying is one COPY, or an ADD of plain files.
@@ -25,10 +26,10 @@ type copying struct {
 	excluded []string        // the patterns of --exclude
 	exclude  *ignore.Matcher // and what matches them; nil without
 
-	image  *image.Image // of --from; nil: the build context
-	source source       // the files of either; nil until needed
-	picked bool         // whether picks is known
-	picks  []pick       // what the paths turned out to be
+	image  *image.Image  // of --from; nil: the build context
+	source source.Source // the files of either; nil until needed
+	picked bool          // whether picks is known
+	picks  []source.Pick // what the paths turned out to be
 }
 
 // parseCopy replaces variables and reads the flags. --link is accepted and

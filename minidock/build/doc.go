@@ -28,8 +28,8 @@
 //
 // To read it: build.go is the whole, stage.go one FROM with its steps, step.go
 // one step, key.go and cache.go the cache, entries.go what others ask of it. Then
-// the instructions: metadata.go, run.go, and copy.go, which reads from context.go
-// or rootfs.go and writes through draft.go. Narrated (package explain), a build
+// the instructions: metadata.go, run.go, and copy.go, which reads through package
+// source and writes through draft.go. Narrated (package explain), a build
 // tells every input of every key, and of the first miss which input has changed.
 //
 // What it does not do: run commands (RUN is a function in Options), fetch base

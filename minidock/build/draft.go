@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/source"
 	"minidock.dev/minidock/union"
 )
 
@@ -93,7 +94,7 @@ func (d *draft) lookup(name string) (layer.Entry, bool) {
 
 // write writes the archive: directories, then the contents in the order in
 // which the source reads quickest, then links and the like.
-func (d *draft) write(ctx context.Context, w *layer.Writer, src source) error {
+func (d *draft) write(ctx context.Context, w *layer.Writer, src source.Source) error {
 	var files, rest []drafted
 	for _, name := range slices.Sorted(maps.Keys(d.entries)) {
 		e := d.entries[name]
@@ -125,7 +126,7 @@ func (d *draft) write(ctx context.Context, w *layer.Writer, src source) error {
 
 // writeFiles copies the contents. A file with several destinations is read once
 // for each.
-func writeFiles(ctx context.Context, w *layer.Writer, src source, files []drafted) error {
+func writeFiles(ctx context.Context, w *layer.Writer, src source.Source, files []drafted) error {
 	for len(files) > 0 {
 		var again []drafted
 		var batch []layer.Entry
@@ -138,7 +139,7 @@ func writeFiles(ctx context.Context, w *layer.Writer, src source, files []drafte
 			to[f.from.Name] = f.Entry
 			batch = append(batch, f.from)
 		}
-		err := src.read(ctx, batch, func(from layer.Entry, content io.Reader) error {
+		err := src.Read(ctx, batch, func(from layer.Entry, content io.Reader) error {
 			return w.WriteEntry(to[from.Name], content)
 		})
 		if err != nil {

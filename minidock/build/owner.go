@@ -7,19 +7,21 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"minidock.dev/minidock/source"
 )
 
 // owner is who gets the files of a COPY --chown.
 type owner struct{ uid, gid int }
 
-// owner reads user[:group]. Names are those of the image, whose /etc/passwd and
+// readOwner reads user[:group]. Names are those of the image, whose /etc/passwd and
 // /etc/group are read for it; the host's users are other people.
 //
 //	1000        1000:1000
 //	1000:50     1000:50
 //	app         the user's uid, and the gid of his own group
 //	app:www     the user's uid, and the group's gid
-func (r *rootfs) owner(ctx context.Context, spec string) (owner, error) {
+func readOwner(ctx context.Context, r *source.Image, spec string) (owner, error) {
 	user, group, hasGroup := strings.Cut(spec, ":")
 	if user == "" || hasGroup && group == "" {
 		return owner{}, fmt.Errorf("invalid owner %q: want user or user:group", spec)
@@ -28,14 +30,14 @@ func (r *rootfs) owner(ctx context.Context, spec string) (owner, error) {
 	var err error
 	if o.uid, err = parseID(user); err == nil {
 		o.gid = o.uid
-	} else if o, err = r.user(ctx, user); err != nil {
+	} else if o, err = findUser(ctx, r, user); err != nil {
 		return owner{}, err
 	}
 	if !hasGroup {
 		return o, nil
 	}
 	if o.gid, err = parseID(group); err != nil {
-		o.gid, err = r.group(ctx, group)
+		o.gid, err = findGroup(ctx, r, group)
 	}
 	return o, err
 }
@@ -49,10 +51,10 @@ func parseID(s string) (int, error) {
 	return int(n), err
 }
 
-// user finds a name in /etc/passwd, whose lines are
+// findUser finds a name in /etc/passwd, whose lines are
 // name:password:uid:gid:comment:home:shell (passwd(5)).
-func (r *rootfs) user(ctx context.Context, name string) (owner, error) {
-	fields, err := r.findLine(ctx, "etc/passwd", name)
+func findUser(ctx context.Context, r *source.Image, name string) (owner, error) {
+	fields, err := findLine(ctx, r, "etc/passwd", name)
 	if err != nil {
 		return owner{}, fmt.Errorf("unable to find user %s: %w", name, err)
 	}
@@ -64,9 +66,9 @@ func (r *rootfs) user(ctx context.Context, name string) (owner, error) {
 	return owner{uid, gid}, errors.Join(err1, err2)
 }
 
-// group finds a name in /etc/group: name:password:gid:members (group(5)).
-func (r *rootfs) group(ctx context.Context, name string) (int, error) {
-	fields, err := r.findLine(ctx, "etc/group", name)
+// findGroup finds a name in /etc/group: name:password:gid:members (group(5)).
+func findGroup(ctx context.Context, r *source.Image, name string) (int, error) {
+	fields, err := findLine(ctx, r, "etc/group", name)
 	if err != nil {
 		return 0, fmt.Errorf("unable to find group %s: %w", name, err)
 	}
@@ -77,8 +79,8 @@ func (r *rootfs) group(ctx context.Context, name string) (int, error) {
 }
 
 // findLine returns the fields of the line that begins with name.
-func (r *rootfs) findLine(ctx context.Context, file, name string) ([]string, error) {
-	content, err := r.readFile(ctx, file)
+func findLine(ctx context.Context, r *source.Image, file, name string) ([]string, error) {
+	content, err := r.ReadFile(ctx, file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

@@ -73,23 +73,23 @@ func (b *builder) stageNamed(name string, end int) (int, bool) {
 // newStage replaces the variables of a FROM line and finds out which earlier
 // stages it and the instructions below it refer to.
 func (b *builder) newStage(i int) (*stage, error) {
-	source := b.File.Stages[i]
-	s := &stage{builder: b, number: i, source: source, from: -1}
+	text := b.File.Stages[i]
+	s := &stage{builder: b, number: i, source: text, from: -1}
 	var err error
-	if s.base, err = b.expandGlobal(source.Base); err != nil {
-		return nil, lineError(source.From, err)
+	if s.base, err = b.expandGlobal(text.Base); err != nil {
+		return nil, lineError(text.From, err)
 	}
 	if s.base == "" {
-		return nil, lineError(source.From, fmt.Errorf("base name (%s) should not be blank", source.Base))
+		return nil, lineError(text.From, fmt.Errorf("base name (%s) should not be blank", text.Base))
 	}
-	if s.platform, err = b.expandGlobal(source.Platform); err != nil {
-		return nil, lineError(source.From, err)
+	if s.platform, err = b.expandGlobal(text.Platform); err != nil {
+		return nil, lineError(text.From, err)
 	}
 	if d, ok := b.stageNamed(s.base, i); ok {
 		s.from = d
 		s.needs = append(s.needs, d)
 	}
-	for _, in := range source.Instructions {
+	for _, in := range text.Instructions {
 		if in.Name == "ONBUILD" {
 			// The trigger may name a stage of this file, too. What is wrong
 			// with it is for those to learn in whose build it runs.

@@ -48,17 +48,17 @@ func (s *stage) prepareWorkdir(in dockerfile.Instruction) (work, error) {
 // makeDirectory returns a layer that holds the directory dir, or nil if the
 // image has it already.
 func (s *stage) makeDirectory(ctx context.Context, dir string) (*image.Layer, error) {
-	root, err := s.rootfs(ctx, s.image)
+	root, err := s.images.Open(ctx, s.image.Layers)
 	if err != nil {
 		return nil, err
 	}
 	made := layer.Entry{Type: layer.TypeDir, Mode: 0o755, ModTime: s.now()}
 	if user := s.image.Config.Config.User; user != "" {
-		if who, err := root.owner(ctx, user); err == nil { // a user made later owns nothing yet
+		if who, err := readOwner(ctx, root, user); err == nil { // a user made later owns nothing yet
 			made = who.of(made)
 		}
 	}
-	d := newDraft(root.view, made)
+	d := newDraft(root.View(), made)
 	name, e, err := d.destination(dir)
 	switch {
 	case err == nil && e.IsDir():

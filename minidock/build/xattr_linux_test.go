@@ -9,8 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"minidock.dev/minidock/layer"
-	"minidock.dev/minidock/oci"
+	"minidock.dev/minidock/source"
 )
 
 // TestCopyAttributes: attributes of a file go into the layer, but not who else of
@@ -31,11 +30,11 @@ func TestCopyAttributes(t *testing.T) {
 		}
 	}
 	o := k.build("FROM scratch\nCOPY file /\n")
-	root, err := (&builder{Options: Options{Layout: k.layout}, trees: map[oci.DiffID]*layer.Tree{}}).rootfs(context.Background(), o.Image)
+	root, err := source.NewReader(k.layout).Open(context.Background(), o.Image.Layers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, _ := root.view.Lookup("file")
+	e, _ := root.View().Lookup("file")
 	if diff := cmp.Diff(map[string]string{"user.origin": "here"}, e.Xattrs); diff != "" {
 		t.Error(diff)
 	}

@@ -28,5 +28,5 @@
 // wraps, because every tool has to agree on them exactly. Specification:
 // https://docs.docker.com/build/concepts/context/#dockerignore-files
 //
-// Read next: package build, which puts the pieces together.
+// Read next: package source, where COPY looks for files.
 package ignore

@@ -1,4 +1,4 @@
-package build
+package source
 
 import (
 	"context"
@@ -15,18 +15,19 @@ import (
 	"strings"
 	"syscall"
 
+	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/ignore"
 	"minidock.dev/minidock/layer"
 )
 
-// contextDir is the build context: the files of a directory, less those that
+// A Directory is the build context: the files of a directory, less those that
 // .dockerignore names. What is ignored does not exist as far as a build knows.
 //
 // A Dockerfile may come from anybody, and so may the files beside it: a link
 // "data -> /etc" must not bring the host's /etc into an image. Links are
 // followed here, in our own code, and what is opened is opened through os.Root,
 // which refuses to leave the directory whatever happens to the files meanwhile.
-type contextDir struct {
+type Directory struct {
 	root   *os.Root
 	ignore *ignore.Matcher
 
@@ -40,33 +41,33 @@ type contextDir struct {
 // (path_resolution(7)).
 const maxLinks = 40
 
-// openContext opens the context directory, once.
-func (b *builder) openContext() (*contextDir, error) {
-	if b.context != nil {
-		return b.context, nil
-	}
-	if b.Context == "" {
-		return nil, errors.New("there is no build context to copy from")
-	}
-	root, err := os.OpenRoot(b.Context)
+// DirectoryOptions says how to read a directory.
+type DirectoryOptions struct {
+	// Remember is the file in which the digests of files are kept from one build to
+	// the next; "" is none.
+	Remember string
+}
+
+// OpenDirectory opens the directory dir, in which ignored leaves files out.
+func OpenDirectory(dir string, ignored *ignore.Matcher, _ DirectoryOptions) (*Directory, error) {
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open build context: %w", err)
 	}
-	b.context = &contextDir{root: root, ignore: b.Ignore}
-	return b.context, nil
+	return &Directory{root: root, ignore: ignored}, nil
 }
 
 // Close closes the directory.
-func (c *contextDir) Close() {
-	if c.last != nil {
-		c.last.Close()
+func (d *Directory) Close() {
+	if d.last != nil {
+		d.last.Close()
 	}
-	c.root.Close()
+	d.root.Close()
 }
 
-// resolve follows a name part by part. Absolute links start at the root of the
+// Resolve follows a name part by part. Absolute links start at the root of the
 // context, as they would in a container that had it as its root.
-func (c *contextDir) resolve(name string) (layer.Entry, error) {
+func (d *Directory) Resolve(name string) (layer.Entry, error) {
 	at, rest, links := ".", name, 0
 	for rest != "" {
 		var part string
@@ -76,7 +77,7 @@ func (c *contextDir) resolve(name string) (layer.Entry, error) {
 			at = "."
 			continue
 		}
-		info, err := c.lstat(next)
+		info, err := d.lstat(next)
 		if err != nil {
 			return layer.Entry{}, err
 		}
@@ -87,7 +88,7 @@ func (c *contextDir) resolve(name string) (layer.Entry, error) {
 		if links++; links > maxLinks {
 			return layer.Entry{}, fmt.Errorf("resolve %s: too many symbolic links", name)
 		}
-		target, err := c.root.Readlink(next)
+		target, err := d.root.Readlink(next)
 		if err != nil {
 			return layer.Entry{}, err
 		}
@@ -96,46 +97,46 @@ func (c *contextDir) resolve(name string) (layer.Entry, error) {
 		}
 		rest = target + "/" + rest
 	}
-	info, err := c.root.Lstat(at)
+	info, err := d.root.Lstat(at)
 	if err != nil {
 		return layer.Entry{}, err
 	}
-	return c.entry(at, info)
+	return d.entry(at, info)
 }
 
 // lstat returns what is at name, unless it is ignored.
-func (c *contextDir) lstat(name string) (fs.FileInfo, error) {
-	info, err := c.root.Lstat(name)
+func (d *Directory) lstat(name string) (fs.FileInfo, error) {
+	info, err := d.root.Lstat(name)
 	if errors.Is(err, syscall.ENOTDIR) { // "file/name" is as absent as "name"
 		err = fs.ErrNotExist
 	}
 	if err != nil {
 		return nil, err
 	}
-	hidden, err := c.hidden(name, info.IsDir())
+	hidden, err := d.hidden(name, info.IsDir())
 	if err == nil && hidden {
 		err = &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
 	}
 	return info, err
 }
 
-// list returns what is in a directory and not ignored.
-func (c *contextDir) list(dir string) ([]layer.Entry, error) {
-	infos, err := c.readDir(dir)
+// List returns what is in a directory and not ignored.
+func (d *Directory) List(dir string) ([]layer.Entry, error) {
+	infos, err := d.readDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	entries := make([]layer.Entry, 0, len(infos))
 	for _, info := range infos {
 		name := path.Join(dir, info.Name())
-		hidden, err := c.hidden(name, info.IsDir())
+		hidden, err := d.hidden(name, info.IsDir())
 		if err != nil {
 			return nil, err
 		}
 		if hidden || info.Mode().Type() == fs.ModeSocket { // tar has no sockets
 			continue
 		}
-		e, err := c.entry(name, info)
+		e, err := d.entry(name, info)
 		if err != nil {
 			return nil, err
 		}
@@ -144,8 +145,8 @@ func (c *contextDir) list(dir string) ([]layer.Entry, error) {
 	return entries, nil
 }
 
-func (c *contextDir) readDir(dir string) ([]fs.FileInfo, error) {
-	f, err := c.root.Open(dir)
+func (d *Directory) readDir(dir string) ([]fs.FileInfo, error) {
+	f, err := d.root.Open(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -157,17 +158,17 @@ func (c *contextDir) readDir(dir string) ([]fs.FileInfo, error) {
 
 // hidden reports whether a name is ignored. A directory that a pattern
 // excludes is there all the same when a later "!" brings back something in it.
-func (c *contextDir) hidden(name string, dir bool) (bool, error) {
-	excluded, err := c.ignore.Excluded(name, dir)
-	if err != nil || !excluded || !dir || c.ignore.CanSkip(name) {
+func (d *Directory) hidden(name string, dir bool) (bool, error) {
+	excluded, err := d.ignore.Excluded(name, dir)
+	if err != nil || !excluded || !dir || d.ignore.CanSkip(name) {
 		return excluded, err
 	}
-	infos, err := c.readDir(name)
+	infos, err := d.readDir(name)
 	if err != nil {
 		return false, err
 	}
 	for _, info := range infos {
-		hidden, err := c.hidden(path.Join(name, info.Name()), info.IsDir())
+		hidden, err := d.hidden(path.Join(name, info.Name()), info.IsDir())
 		if err != nil || !hidden {
 			return false, err
 		}
@@ -178,19 +179,19 @@ func (c *contextDir) hidden(name string, dir bool) (bool, error) {
 // entry is a file as it goes into a layer, but for the fractions of its time, which
 // tell whether it has changed. It belongs to root, since the user who builds need
 // not exist in the image.
-func (c *contextDir) entry(name string, info fs.FileInfo) (layer.Entry, error) {
+func (d *Directory) entry(name string, info fs.FileInfo) (layer.Entry, error) {
 	e := layer.Entry{Name: name, Mode: tarMode(info.Mode()), ModTime: info.ModTime().UTC()}
 	var err error
 	switch info.Mode().Type() {
 	case 0:
 		e.Type, e.Size = layer.TypeReg, info.Size()
-		e.Xattrs, err = c.xattrs(name)
+		e.Xattrs, err = d.xattrs(name)
 	case fs.ModeDir:
 		e.Type = layer.TypeDir
-		e.Xattrs, err = c.xattrs(name)
+		e.Xattrs, err = d.xattrs(name)
 	case fs.ModeSymlink:
 		e.Type, e.Mode = layer.TypeSymlink, 0o777
-		e.Linkname, err = c.root.Readlink(name)
+		e.Linkname, err = d.root.Readlink(name)
 		e.Linkname = filepath.ToSlash(e.Linkname)
 	case fs.ModeNamedPipe:
 		e.Type = layer.TypeFifo
@@ -202,8 +203,8 @@ func (c *contextDir) entry(name string, info fs.FileInfo) (layer.Entry, error) {
 
 // xattrs returns what else belongs to a file, such as the capabilities of a program.
 // An access control list does not: it names users of this machine.
-func (c *contextDir) xattrs(name string) (map[string]string, error) {
-	all, err := layer.Xattrs(filepath.Join(c.root.Name(), name))
+func (d *Directory) xattrs(name string) (map[string]string, error) {
+	all, err := layer.Xattrs(filepath.Join(d.root.Name(), name))
 	maps.DeleteFunc(all, func(name, _ string) bool { return strings.HasPrefix(name, "system.posix_acl_") })
 	return all, err
 }
@@ -227,13 +228,13 @@ func tarMode(m fs.FileMode) int64 {
 	return mode
 }
 
-// read visits the files in the given order.
-func (c *contextDir) read(ctx context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error {
+// Read visits the files in the given order.
+func (d *Directory) Read(ctx context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error {
 	for _, e := range files {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := c.readFile(e, visit); err != nil {
+		if err := d.readFile(e, visit); err != nil {
 			return err
 		}
 	}
@@ -242,8 +243,8 @@ func (c *contextDir) read(ctx context.Context, files []layer.Entry, visit func(l
 
 // readFile makes sure that the file is still the one that was listed. Else its
 // new content would be remembered in the cache under the key of the old one.
-func (c *contextDir) readFile(e layer.Entry, visit func(layer.Entry, io.Reader) error) error {
-	f, err := c.open(e.Name)
+func (d *Directory) readFile(e layer.Entry, visit func(layer.Entry, io.Reader) error) error {
+	f, err := d.open(e.Name)
 	if err != nil {
 		return err
 	}
@@ -258,26 +259,31 @@ func (c *contextDir) readFile(e layer.Entry, visit func(layer.Entry, io.Reader) 
 	return visit(e, f)
 }
 
-func (c *contextDir) open(name string) (*os.File, error) {
+func (d *Directory) open(name string) (*os.File, error) {
 	dir, base := path.Split(name)
 	if dir == "" {
-		return openNow(c.root, base)
+		return openNow(d.root, base)
 	}
-	if c.last == nil || c.lastName != dir {
-		sub, err := c.root.OpenRoot(path.Clean(dir))
+	if d.last == nil || d.lastName != dir {
+		sub, err := d.root.OpenRoot(path.Clean(dir))
 		if err != nil {
 			return nil, err
 		}
-		if c.last != nil {
-			c.last.Close()
+		if d.last != nil {
+			d.last.Close()
 		}
-		c.last, c.lastName = sub, dir
+		d.last, d.lastName = sub, dir
 	}
-	return openNow(c.last, base)
+	return openNow(d.last, base)
 }
 
 // openNow does not wait: what was a file when it was listed may be a pipe by now,
 // to open which would last until somebody writes to it. readFile finds that out.
 func openNow(dir *os.Root, base string) (*os.File, error) {
 	return dir.OpenFile(base, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+// Sums returns the digests of files.
+func (d *Directory) Sums(ctx context.Context, files []layer.Entry) ([]digest.Digest, error) {
+	return sums(ctx, d, files)
 }

@@ -1,4 +1,4 @@
-package build
+package source
 
 import (
 	"context"
@@ -21,13 +21,12 @@ func TestFileBecomesPipe(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	root, err := os.OpenRoot(dir)
+	c, err := OpenDirectory(dir, nil, DirectoryOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &contextDir{root: root}
 	defer c.Close()
-	list, err := c.list(".")
+	list, err := c.List(".")
 	if err != nil || len(list) != 1 {
 		t.Fatal(list, err)
 	}
@@ -37,7 +36,7 @@ func TestFileBecomesPipe(t *testing.T) {
 	}
 	read := make(chan error, 1)
 	go func() {
-		read <- c.read(context.Background(), list, func(layer.Entry, io.Reader) error { return nil })
+		read <- c.Read(context.Background(), list, func(layer.Entry, io.Reader) error { return nil })
 	}()
 	select {
 	case err := <-read:

@@ -1,4 +1,4 @@
-package build
+package source
 
 import (
 	"context"
@@ -9,54 +9,58 @@ import (
 	"path"
 	"strings"
 
+	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/layer"
 )
 
-// tree is where COPY finds files: the context directory, or the file system of
+// A Tree is where COPY finds files: the context directory, or the file system of
 // an image. Names are relative and clean, "." is the root. Nothing outside can
 // be reached: ".." and absolute links end at the root.
-type tree interface {
-	// resolve returns the file that a name leads to, symbolic links followed,
+type Tree interface {
+	// Resolve returns the file that a name leads to, symbolic links followed,
 	// with its real name. The error is fs.ErrNotExist when there is none.
-	resolve(name string) (layer.Entry, error)
-	// list returns what is in a directory, sorted by name.
-	list(dir string) ([]layer.Entry, error)
+	Resolve(name string) (layer.Entry, error)
+	// List returns what is in a directory, sorted by name.
+	List(dir string) ([]layer.Entry, error)
 }
 
-// source is a tree with the contents of its files.
-type source interface {
-	tree
-	// read calls visit once for each of the regular files, in the order in
+// A Source is a Tree with the contents of its files.
+type Source interface {
+	Tree
+	// Read calls visit once for each of the regular files, in the order in
 	// which they are quickest to read.
-	read(ctx context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error
+	Read(ctx context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error
+	// Sums returns the digests of the contents of regular files, in the order of
+	// files.
+	Sums(ctx context.Context, files []layer.Entry) ([]digest.Digest, error)
 }
 
-// pick is what one source of a COPY turned out to be.
-type pick struct {
-	name  string        // as it was found, before links were followed
-	dir   string        // the real name of a directory, "" for a file
-	files []layer.Entry // the file, or all that is in the directory at any depth
-	text  *string       // the contents, for a here-document
+// A Pick is what one source of a COPY turned out to be.
+type Pick struct {
+	Name  string        // as it was found, before links were followed
+	Dir   string        // the real name of a directory, "" for a file
+	Files []layer.Entry // the file, or all that is in the directory at any depth
+	Text  *string       // the contents, for a here-document
 }
 
-// pickAll finds what a list of sources names. A plain name must exist; a
+// PickAll finds what a list of sources names. A plain name must exist; a
 // wildcard may match nothing.
-func pickAll(t tree, patterns []string, keep func(name string, dir bool) (bool, error)) ([]pick, error) {
-	var picks []pick
+func PickAll(t Tree, patterns []string, keep func(name string, dir bool) (bool, error)) ([]Pick, error) {
+	var picks []Pick
 	for _, pattern := range patterns {
-		names, err := find(t, pattern)
+		names, err := Find(t, pattern)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range names {
 			p, err := pickOne(t, name, keep)
 			if errors.Is(err, fs.ErrNotExist) {
-				return nil, &missingError{path.Clean("/" + pattern)[1:]}
+				return nil, &MissingError{path.Clean("/" + pattern)[1:]}
 			}
 			if err != nil {
 				return nil, err
 			}
-			if p.dir != "" || len(p.files) > 0 {
+			if p.Dir != "" || len(p.Files) > 0 {
 				picks = append(picks, p)
 			}
 		}
@@ -64,35 +68,35 @@ func pickAll(t tree, patterns []string, keep func(name string, dir bool) (bool, 
 	return picks, nil
 }
 
-// missingError is a source that is not there.
-type missingError struct{ name string }
+// A MissingError is a source that is not there.
+type MissingError struct{ Name string }
 
-func (e *missingError) Error() string { return e.name + ": file does not exist" }
+func (e *MissingError) Error() string { return e.Name + ": file does not exist" }
 
 // pickOne returns a file or what is in a directory, less what keep does not
 // want. keep gets names relative to the directory.
-func pickOne(t tree, name string, keep func(name string, dir bool) (bool, error)) (pick, error) {
-	e, err := t.resolve(name)
+func pickOne(t Tree, name string, keep func(name string, dir bool) (bool, error)) (Pick, error) {
+	e, err := t.Resolve(name)
 	if err != nil {
-		return pick{}, err
+		return Pick{}, err
 	}
-	p := pick{name: name}
+	p := Pick{Name: name}
 	add := func(e layer.Entry, name string) error {
 		ok, err := keep(name, e.IsDir())
 		if ok {
-			p.files = append(p.files, e)
+			p.Files = append(p.Files, e)
 		}
 		return err
 	}
 	if !e.IsDir() {
 		return p, add(e, path.Base(name))
 	}
-	p.dir = e.Name
-	return p, walk(t, e.Name, func(e layer.Entry) error { return add(e, below(p.dir, e.Name)) })
+	p.Dir = e.Name
+	return p, walk(t, e.Name, func(e layer.Entry) error { return add(e, Below(p.Dir, e.Name)) })
 }
 
-// below is the part of a name that lies below dir.
-func below(dir, name string) string {
+// Below is the part of a name that lies below dir.
+func Below(dir, name string) string {
 	if dir == "." {
 		return name
 	}
@@ -101,8 +105,8 @@ func below(dir, name string) string {
 
 // walk visits everything below a directory, a directory before its contents.
 // Symbolic links are files like others here and are not followed.
-func walk(t tree, dir string, visit func(layer.Entry) error) error {
-	entries, err := t.list(dir)
+func walk(t Tree, dir string, visit func(layer.Entry) error) error {
+	entries, err := t.List(dir)
 	if err != nil {
 		return err
 	}
@@ -119,10 +123,10 @@ func walk(t tree, dir string, visit func(layer.Entry) error) error {
 	return nil
 }
 
-// find returns the names that a pattern matches, in order. Each element of a
+// Find returns the names that a pattern matches, in order. Each element of a
 // pattern is matched by the rules of path.Match. A name without wildcards is
 // returned as it is, be it there or not.
-func find(t tree, pattern string) ([]string, error) {
+func Find(t Tree, pattern string) ([]string, error) {
 	names, wild := []string{"."}, false
 	for element := range strings.SplitSeq(path.Clean("/"+pattern), "/") {
 		if element == "" {
@@ -147,18 +151,18 @@ func find(t tree, pattern string) ([]string, error) {
 }
 
 // match returns the names in one directory that match one element.
-func match(t tree, dir, element string) ([]string, error) {
+func match(t Tree, dir, element string) ([]string, error) {
 	if _, err := path.Match(element, ""); err != nil {
 		return nil, err
 	}
-	real, err := t.resolve(dir)
+	real, err := t.Resolve(dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !real.IsDir() {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	entries, err := t.list(real.Name)
+	entries, err := t.List(real.Name)
 	var names []string
 	for _, e := range entries {
 		base := path.Base(e.Name)

@@ -1,0 +1,26 @@
+// Package source finds the files that COPY and ADD name.
+//
+// A file comes out of the build context, which is a directory less what
+// .dockerignore hides, or out of an image, which need not be unpacked for it: an
+// earlier stage, or one from the store. Both are a [Source]: a tree of names, and the
+// bytes behind them. What a Dockerfile writes is looked up there,
+//
+//	COPY src/*.go app/      src/a.go src/b.go          a wildcard: PickAll, Find
+//	COPY data /data         everything below data      a directory gives its contents
+//	COPY link /x            what the link leads to     links are followed, inside only
+//
+// and nothing outside can be reached: "..", and links to absolute names, end at the
+// root, as they would for a process that has the tree as its root directory.
+//
+// The smallest example:
+//
+//	dir, err := source.OpenDirectory("demo", nil, source.DirectoryOptions{})
+//	picks, err := source.PickAll(dir, []string{"*.go"}, everything)
+//
+// What it does not do: decide where a file goes in the image, or make layers. That is
+// for package build.
+//
+// Reference: https://docs.docker.com/reference/dockerfile/#copy
+//
+// Read next: package build, which turns instructions into layers.
+package source
