@@ -24,13 +24,15 @@ func hashPicks(ctx context.Context, src source.Source, picks []source.Pick) ([]I
 			}
 		}
 	}
-	digests, err := src.Sums(ctx, files)
-	if err != nil {
-		return nil, err
-	}
 	sums := make(map[string]digest.Digest, len(files))
-	for i, e := range files {
-		sums[e.Name] = digests[i]
+	if len(files) > 0 { // here-documents have no source
+		digests, err := src.Sums(ctx, files)
+		if err != nil {
+			return nil, err
+		}
+		for i, e := range files {
+			sums[e.Name] = digests[i]
+		}
 	}
 	var inputs []Input
 	for _, p := range picks {

@@ -90,6 +90,17 @@ func check(in Instruction) error {
 		return checkShell(in)
 	case "HEALTHCHECK":
 		return checkProbe(in)
+	case "RUN":
+		return checkMounts(in)
+	}
+	return nil
+}
+
+func checkMounts(in Instruction) error {
+	for _, value := range in.FlagValues("mount") {
+		if err := checkMount(value); err != nil {
+			return err
+		}
 	}
 	return nil
 }
