@@ -8,7 +8,8 @@
 //
 //	scripts/bench [-n ROUNDS] [WORK...]
 //
-// containers.go has the works that start processes, images.go those that move bytes.
+// containers.go has the works that start processes, images.go those that move
+// bytes, builds.go builds.
 package main
 
 import (
@@ -83,7 +84,7 @@ func main() {
 
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "WORK\tENGINE\tMEDIAN\tMIN\tMAX\tMEMORY\tRATIO\n")
-	for _, s := range []suite{b.containerSuite(), b.layerSuite(), b.archiveSuite(), b.thousandSuite()} {
+	for _, s := range []suite{b.containerSuite(), b.layerSuite(), b.archiveSuite(), b.thousandSuite(), b.buildSuite()} {
 		b.run(table, s, *rounds)
 	}
 	table.Flush()
