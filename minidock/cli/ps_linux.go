@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,7 +94,7 @@ func (o psOptions) id(c *container.Container) string {
 }
 
 func (a *app) psRow(ctx context.Context, o psOptions, c *container.Container, now time.Time) map[string]string {
-	command := strings.Join(c.Args, " ")
+	command := commandText(c.Args)
 	if !o.noTrunc {
 		command = ellipsis(command, 20)
 	}
@@ -107,6 +108,17 @@ func (a *app) psRow(ctx context.Context, o psOptions, c *container.Container, no
 		"Status": status(c, now), "State": c.Status, "Ports": "", "Names": c.Name,
 		"Labels": joinLabels(c.Labels), "Mounts": strings.Join(mounts, ","), "Networks": c.Network,
 	}
+}
+
+// commandText is a command as ps shows it: arguments with a blank in quotes.
+func commandText(args []string) string {
+	words := slices.Clone(args)
+	for i, w := range words {
+		if i > 0 && strings.Contains(w, " ") {
+			words[i] = "'" + w + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // imageName is what was typed at run, unless that name means another image by
