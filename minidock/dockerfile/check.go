@@ -1,6 +1,8 @@
 package dockerfile
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,7 +70,7 @@ func Instructions() []string {
 // check finds what can be wrong with a single instruction.
 func check(in Instruction) error {
 	g, _ := grammarOf(in.Name)
-	if err := checkFlags(in.Flags, g.flags); err != nil {
+	if err := checkFlags(in, g.flags); err != nil {
 		return err
 	}
 	switch in.Name {
@@ -91,12 +93,21 @@ func check(in Instruction) error {
 	case "HEALTHCHECK":
 		return checkProbe(in)
 	case "RUN":
-		return checkMounts(in)
+		return checkRun(in)
 	}
 	return nil
 }
 
-func checkMounts(in Instruction) error {
+// checkRun looks at the values of flags, too, as far as they can hold no variables.
+func checkRun(in Instruction) error {
+	network, ok := in.Flag("network")
+	if networks := []string{"default", "none", "host"}; ok && !slices.Contains(networks, network) {
+		return hinted("it may be "+strings.Join(networks, ", "), "invalid network mode %q", network)
+	}
+	security, ok := in.Flag("security")
+	if ok && security != "sandbox" && security != "insecure" {
+		return mistake("security %q is not valid", security)
+	}
 	for _, value := range in.FlagValues("mount") {
 		if err := checkMount(value); err != nil {
 			return err
@@ -105,10 +116,10 @@ func checkMounts(in Instruction) error {
 	return nil
 }
 
-func checkFlags(flags []Flag, allowed []string) error {
+func checkFlags(in Instruction, allowed []string) error {
 	seen := map[string]bool{}
-	for _, f := range flags {
-		kind, err := flagKind(f.Name, allowed)
+	for _, f := range in.Flags {
+		kind, err := flagKind(in.Name, f.Name, allowed)
 		if err != nil {
 			return err
 		}
@@ -124,7 +135,7 @@ func checkFlags(flags []Flag, allowed []string) error {
 }
 
 // flagKind returns what stands behind the name in the list of allowed flags.
-func flagKind(name string, allowed []string) (string, error) {
+func flagKind(instruction, name string, allowed []string) (string, error) {
 	var known []string
 	for _, a := range allowed {
 		n, _, _ := strings.Cut(a, "=")
@@ -133,7 +144,14 @@ func flagKind(name string, allowed []string) (string, error) {
 		}
 		known = append(known, "--"+n)
 	}
-	return "", &Error{Msg: "unknown flag: --" + name, Hint: didYouMean("--"+name, known)}
+	hint := didYouMean("--"+name, known)
+	switch {
+	case hint == "" && len(known) == 0:
+		hint = instruction + " has no flags"
+	case hint == "":
+		hint = instruction + " has " + strings.Join(known, ", ")
+	}
+	return "", hinted(hint, "unknown flag: --%s", name)
 }
 
 func checkFlagValue(f Flag, kind string) error {
@@ -142,7 +160,9 @@ func checkFlagValue(f Flag, kind string) error {
 	switch {
 	case isBool && !f.HasValue, !isBool && f.HasValue:
 		return nil
-	case !isBool, value == "":
+	case !isBool:
+		return hinted(fmt.Sprintf("write --%s=…, without blanks", f.Name), "missing a value on flag: %s", f.Name)
+	case value == "":
 		return mistake("missing a value on flag: %s", f.Name)
 	case value != "true" && value != "false":
 		return mistake("expecting boolean value for flag %s, not: %s", f.Name, f.Value)
@@ -162,11 +182,21 @@ func checkFrom(in Instruction) error {
 	case len(in.Args) == 1:
 		return nil
 	case len(in.Args) != 3 || !strings.EqualFold(in.Args[1], "AS"):
-		return mistake("FROM requires either one or three arguments")
+		return hinted(fromHint(in.Args), "FROM requires either one or three arguments")
 	case !isStageName(strings.ToLower(in.Args[2])):
 		return mistake("invalid name for build stage: %q, name can't start with a number or contain symbols", in.Args[2])
 	}
 	return nil
+}
+
+func fromHint(args []string) string {
+	switch {
+	case slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "#") }):
+		return "a comment needs a line of its own"
+	case len(args) == 2 && !strings.EqualFold(args[1], "AS"):
+		return fmt.Sprintf("to name the stage, write FROM %s AS %s", args[0], args[1])
+	}
+	return "write FROM image, or FROM image AS name"
 }
 
 // isStageName: a letter first, so that COPY --from=1 is always a number.
@@ -208,7 +238,7 @@ func checkShell(in Instruction) error {
 	case in.Text == "", in.JSON && len(in.Args) == 0:
 		return mistake("SHELL requires at least one argument")
 	case !in.JSON:
-		return mistake("SHELL requires the arguments to be in JSON form")
+		return hinted(`as in SHELL ["/bin/sh", "-c"]`, "SHELL requires the arguments to be in JSON form")
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import "slices"
 // File is a parsed Dockerfile.
 type File struct {
 	Escape   byte          // '\\', or '`' by the directive "# escape=`"
+	Syntax   string        // of the directive "# syntax=…", or ""
+	Check    string        // of the directive "# check=…", or "": which advice is not wanted
 	Args     []Instruction // the ARGs before the first FROM: only FROM lines see them
 	Stages   []Stage       // at least one
 	Warnings []Warning
@@ -42,6 +44,7 @@ type Instruction struct {
 	Line     int    // first line, counted from 1
 	EndLine  int    // last line, that of the last here-document included
 	Source   string // these lines as they are in the file
+	Comment  string // the comment lines directly above, without their #
 }
 
 // Flag is --name or --name=value, quotes removed, variables not expanded.

@@ -3,6 +3,7 @@ package dockerfile
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Error is a mistake in the text of a Dockerfile.
@@ -12,9 +13,32 @@ type Error struct {
 	Msg           string // "unknown instruction: RUNN"
 	Hint          string // "did you mean RUN?", or ""
 
+	last bool // what follows cannot be understood: do not go on reading
+
 	// Err is set when the line could be read and could not be carried out: the
 	// cause, which errors.Is and errors.As find. Msg is its text then.
 	Err error
+}
+
+// Errors are several mistakes of one file, in the order of their lines.
+type Errors []*Error
+
+// Error is one line a mistake.
+func (es *Errors) Error() string {
+	var lines []string
+	for _, e := range *es {
+		lines = append(lines, e.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap lets errors.As find the first *Error.
+func (es *Errors) Unwrap() []error {
+	var all []error
+	for _, e := range *es {
+		all = append(all, e)
+	}
+	return all
 }
 
 // Unwrap returns the cause.
@@ -42,29 +66,40 @@ func mistake(format string, args ...any) error {
 	return &Error{Msg: fmt.Sprintf(format, args...)}
 }
 
+// hinted is a mistake with the way out of it.
+func hinted(hint, format string, args ...any) error {
+	return &Error{Msg: fmt.Sprintf(format, args...), Hint: hint}
+}
+
 // located fills in the lines: whoever finds a mistake need not know them.
-func located(err error, in Instruction) error {
+func located(err error, in Instruction) *Error {
 	e := &Error{Msg: err.Error()}
 	if found := (*Error)(nil); errors.As(err, &found) {
-		e.Msg, e.Hint = found.Msg, found.Hint
+		e.Msg, e.Hint, e.last = found.Msg, found.Hint, found.last
 	}
 	e.Line, e.EndLine, e.Text = in.Line, in.EndLine, in.Source
 	return e
 }
 
-// didYouMean is the hint for a misspelled word: the nearest of the right ones,
-// if it is near enough. One mistake is forgiven in three letters, three in all.
+// didYouMean is the hint for a misspelled word.
 func didYouMean(word string, right []string) string {
+	best := Nearest(word, right)
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %s?", best)
+}
+
+// Nearest is the word that was probably meant, or "" if none is near enough. One
+// mistake is forgiven in three letters, three in all.
+func Nearest(word string, right []string) string {
 	best, least := "", min(max(len(word)/3, 1), 3)
 	for _, candidate := range right {
 		if d := editDistance(word, candidate, least); d <= least && (best == "" || d < least) {
 			best, least = candidate, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %s?", best)
+	return best
 }
 
 // editDistance counts the letters to insert, to delete, to change, or to swap

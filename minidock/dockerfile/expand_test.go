@@ -74,6 +74,7 @@ func TestExpand(t *testing.T) {
 		strings.Repeat("${v:-", 1000):     "syntax error: ${} nested too deeply",
 		strings.Repeat(`"${v:-`, 1000):    "syntax error: ${} nested too deeply",
 		strings.Repeat("$v", maxGrowth/4): "the text grows too long",
+		"${v##" + strings.Repeat("a", maxMatching) + "}": "the pattern is too long",
 	} {
 		got, err := Expand(word, env, '\\')
 		if err == nil || !strings.HasPrefix(err.Error(), failed) || !strings.HasSuffix(err.Error(), ": "+want) || got != "" {

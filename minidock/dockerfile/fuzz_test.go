@@ -8,41 +8,20 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// print writes a file in canonical form.
-func (f *File) print() string {
-	lines := []string{"# escape=" + string(rune(f.Escape))}
-	for _, in := range f.Args {
-		lines = append(lines, in.canonical())
-	}
-	for _, s := range f.Stages {
-		lines = append(lines, s.From.canonical())
-		for _, in := range s.Instructions {
-			lines = append(lines, in.canonical())
-		}
-	}
-	text := strings.Join(lines, "\n")
-	// An instruction can end with the escape character in one way only: it is the
-	// last one, and the file ends before the line that should continue it.
-	if escape := string(rune(f.Escape)); strings.HasSuffix(text, escape) {
-		text += " " + escape
-	}
-	return text + "\n"
-}
-
 // stable checks that what was parsed can be printed and parsed again, and is
 // still the same.
 func stable(t *testing.T, f *File) {
 	t.Helper()
-	printed := f.print()
+	printed := f.Format()
 	again, err := Parse(strings.NewReader(printed))
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, printed)
 	}
-	where := cmpopts.IgnoreFields(Instruction{}, "Text", "Line", "EndLine", "Source")
+	where := cmpopts.IgnoreFields(Instruction{}, "Text", "Line", "EndLine", "Source", "Comment")
 	if diff := cmp.Diff(f, again, where, cmpopts.IgnoreFields(File{}, "Warnings"), cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("%s in\n%s", diff, printed)
 	}
-	if diff := cmp.Diff(printed, again.print()); diff != "" {
+	if diff := cmp.Diff(printed, again.Format()); diff != "" {
 		t.Fatal(diff)
 	}
 }

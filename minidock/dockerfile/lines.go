@@ -12,6 +12,9 @@ type source struct {
 	lines    []string // with their line ends, because here-documents keep them
 	read     int      // how many of them have been read
 	escape   byte     // continues a line when it is its last character
+	syntax   string   // of the directives of these names
+	check    string
+	comment  []string // the comment lines directly above the next instruction
 	warnings []Warning
 }
 
@@ -26,8 +29,7 @@ func newSource(text string) *source {
 }
 
 // directives reads the comments "# key=value" at the very top. The first line
-// that is none ends them; after it such a line is a plain comment. They stay
-// unread: being comments, they do no harm.
+// that is none ends them; after it such a line is a plain comment.
 func (s *source) directives() error {
 	seen := map[string]bool{}
 	for n, line := range s.lines {
@@ -35,17 +37,21 @@ func (s *source) directives() error {
 		if !ok {
 			break
 		}
+		s.read++
 		if seen[key] {
 			return s.directiveError(n, fmt.Sprintf("only one %s parser directive can be used", key))
 		}
 		seen[key] = true
-		if key != "escape" {
-			continue // syntax and check are for other builders
-		}
-		if value != `\` && value != "`" {
+		switch {
+		case key == "syntax":
+			s.syntax = value
+		case key == "check":
+			s.check = value
+		case value == `\`, value == "`":
+			s.escape = value[0]
+		default:
 			return s.directiveError(n, fmt.Sprintf("invalid escape token '%s' does not match ` or \\", value))
 		}
-		s.escape = value[0]
 	}
 	return nil
 }
@@ -73,11 +79,16 @@ func (s *source) next() (Instruction, error) {
 		return Instruction{}, io.EOF
 	}
 	in, err := parseLine(text, s.escape)
+	in.Comment = strings.Join(s.comment, "\n")
+	s.comment = nil
+	end := s.read
 	if err == nil && in.takesHeredocs() {
-		err = s.heredocs(&in)
+		if err = s.heredocs(&in); err == nil {
+			end = s.read // else the mistake is in the line, not in all that follows it
+		}
 	}
-	in.Line, in.EndLine = first+1, s.read
-	in.Source = strings.TrimRight(strings.Join(s.lines[first:s.read], ""), "\r\n")
+	in.Line, in.EndLine = first+1, end
+	in.Source = strings.TrimRight(strings.Join(s.lines[first:end], ""), "\r\n")
 	if err == nil {
 		s.warn(in)
 	}
@@ -90,7 +101,12 @@ func (s *source) logicalLine() (text string, first int, ok bool) {
 	for s.read < len(s.lines) {
 		first = s.read
 		line := strings.TrimLeftFunc(s.physicalLine(), unicode.IsSpace)
-		if line == "" || line[0] == '#' {
+		if line == "" {
+			s.comment = nil
+			continue
+		}
+		if line[0] == '#' {
+			s.comment = append(s.comment, strings.TrimSpace(line[1:]))
 			continue
 		}
 		line, more := continued(line, s.escape)
@@ -147,10 +163,11 @@ func continued(line string, escape byte) (string, bool) {
 // They follow its line, in order, each up to a line that is nothing but its name.
 func (s *source) heredocs(in *Instruction) error {
 	for _, h := range openedBy(in.Text) {
+		start := s.read
 		var body strings.Builder
 		for closed := false; !closed; {
 			if s.read == len(s.lines) {
-				return mistake("unterminated heredoc")
+				return s.unterminated(h, start)
 			}
 			raw := s.lines[s.read]
 			closed = h.closes(s.physicalLine())
@@ -167,12 +184,32 @@ func (s *source) heredocs(in *Instruction) error {
 	return nil
 }
 
+// unterminated says which line was perhaps meant to end a here-document.
+func (s *source) unterminated(h Heredoc, from int) error {
+	hint := fmt.Sprintf("it ends with a line that is nothing but %s", h.Name)
+	for n, line := range s.lines[from:] {
+		if strings.TrimSpace(line) != h.Name {
+			continue
+		}
+		hint = fmt.Sprintf("line %d is no end, because of the blanks in it", from+n+1)
+		if strings.Trim(line, "\t\r\n") == h.Name {
+			hint = fmt.Sprintf("line %d is no end, because it is indented; after <<- it would be", from+n+1)
+		}
+		break
+	}
+	return &Error{Msg: "unterminated heredoc", Hint: hint, last: true}
+}
+
 // warn notes what is allowed but seldom meant.
 func (s *source) warn(in Instruction) {
 	isDefault := in.Name == "CMD" || in.Name == "ENTRYPOINT"
 	switch {
 	case isDefault && !in.JSON && strings.HasPrefix(in.Text, "["):
-		s.warnings = append(s.warnings, Warning{in.Line, in.Name + " looks like a JSON array but is none, so a shell runs it: " + in.Text})
+		why := ""
+		if strings.Contains(in.Text, "'") {
+			why = " (JSON wants double quotes)"
+		}
+		s.warnings = append(s.warnings, Warning{in.Line, in.Name + " looks like a JSON array but is none" + why + ", so a shell runs it: " + in.Text})
 	case in.Name == "RUN" && in.Text == "":
 		s.warnings = append(s.warnings, Warning{in.Line, "RUN without a command does nothing"})
 	}

@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -240,9 +241,10 @@ func TestErrors(t *testing.T) {
 		"form a":                            "unknown instruction: form (did you mean FROM?)",
 		"ENTRYPONT a":                       "unknown instruction: ENTRYPONT (did you mean ENTRYPOINT?)",
 		"NOINSTRUCTION":                     "unknown instruction: NOINSTRUCTION",
-		"apt-get install x":                 "unknown instruction: apt-get",
-		"FROM":                              "FROM requires either one or three arguments",
-		"FROM a b":                          "FROM requires either one or three arguments",
+		"apt-get install x":                 "unknown instruction: apt-get (to run a command, write RUN apt-get …)",
+		"FROM":                              "FROM requires either one or three arguments (write FROM image, or FROM image AS name)",
+		"FROM a b":                          "FROM requires either one or three arguments (to name the stage, write FROM a AS b)",
+		"FROM a # b c d":                    "FROM requires either one or three arguments (a comment needs a line of its own)",
 		"FROM a AS 1x":                      `invalid name for build stage: "1x", name can't start with a number or contain symbols`,
 		"FROM a AS b/c":                     `invalid name for build stage: "b/c", name can't start with a number or contain symbols`,
 		"COPY a":                            "COPY requires at least two arguments, but only one was provided. Destination could not be determined",
@@ -250,12 +252,13 @@ func TestErrors(t *testing.T) {
 		"COPY a <<E\nE":                     "COPY cannot accept a heredoc as a destination",
 		"COPY --form=a b c":                 "unknown flag: --form (did you mean --from?)",
 		"COPY --from=a --from=b c d":        "duplicate flag specified: from",
-		"COPY --from a b":                   "missing a value on flag: from",
+		"COPY --from a b":                   "missing a value on flag: from (write --from=…, without blanks)",
 		"COPY --link= a b":                  "missing a value on flag: link",
 		"COPY --link=yes a b":               "expecting boolean value for flag link, not: yes",
 		"ENV":                               "ENV requires at least one argument",
-		"ENV a":                             "ENV must have two arguments",
-		"ENV a=b c":                         `Syntax error - can't find = in "c". Must be of the form: name=value`,
+		"ENV a":                             "ENV must have two arguments (write ENV a=value)",
+		"ENV a=b c":                         `Syntax error - can't find = in "c". Must be of the form: name=value (a value with blanks needs quotes)`,
+		"ENV a=b # c":                       `Syntax error - can't find = in "#". Must be of the form: name=value (a comment needs a line of its own)`,
 		"LABEL =b":                          "LABEL names can not be blank",
 		"ARG":                               "ARG requires at least one argument",
 		"ARG =b":                            "ARG names can not be blank",
@@ -266,8 +269,8 @@ func TestErrors(t *testing.T) {
 		"STOPSIGNAL":                        "STOPSIGNAL requires exactly one argument",
 		"SHELL":                             "SHELL requires at least one argument",
 		"SHELL []":                          "SHELL requires at least one argument",
-		"SHELL /bin/sh":                     "SHELL requires the arguments to be in JSON form",
-		"CMD [\"a\", 1]":                    "when using JSON array syntax, arrays must be comprised of strings only",
+		"SHELL /bin/sh":                     `SHELL requires the arguments to be in JSON form (as in SHELL ["/bin/sh", "-c"])`,
+		"CMD [\"a\", 1]":                    "when using JSON array syntax, arrays must be comprised of strings only (put double quotes around each element)",
 		"HEALTHCHECK":                       "HEALTHCHECK requires at least one argument",
 		"HEALTHCHECK NONE a":                "HEALTHCHECK NONE takes no arguments",
 		"HEALTHCHECK CMD":                   "Missing command after HEALTHCHECK CMD",
@@ -282,8 +285,11 @@ func TestErrors(t *testing.T) {
 		"ONBUILD ONBUILD RUN a":             "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed",
 		"ONBUILD RUNN a":                    "unknown instruction: RUNN (did you mean RUN?)",
 		"ONBUILD COPY a":                    "COPY requires at least two arguments, but only one was provided. Destination could not be determined",
-		"RUN <<E\na\n":                      "unterminated heredoc",
-		"MAINTAINER --x a":                  "unknown flag: --x",
+		"RUN <<E\na\n":                      "unterminated heredoc (it ends with a line that is nothing but E)",
+		"MAINTAINER --x a":                  "unknown flag: --x (MAINTAINER has no flags)",
+		"FROM --x a":                        "unknown flag: --x (FROM has --platform)",
+		"RUN --network=on a":                `invalid network mode "on" (it may be default, none, host)`,
+		"RUN --security=none a":             `security "none" is not valid`,
 		"RUN --network=host --network=none": "duplicate flag specified: network",
 	} {
 		f, err := Parse(strings.NewReader("FROM scratch\n\n" + line))
@@ -291,7 +297,11 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %s", line, err, want)
 		}
 		var e *Error
-		if !errors.As(err, &e) || e.Text != strings.TrimRight(line, "\n") || f != nil {
+		text := strings.TrimRight(line, "\n")
+		if strings.Contains(want, "unterminated") { // only the line that opens it
+			text, _, _ = strings.Cut(line, "\n")
+		}
+		if !errors.As(err, &e) || e.Text != text || f != nil {
 			t.Errorf("%s: the error shows %q, the file is %v", line, e.Text, f)
 		}
 	}
@@ -302,7 +312,7 @@ func TestFileErrors(t *testing.T) {
 		"":                  "file with no instructions",
 		"# a\n\n":           "file with no instructions",
 		"ARG a\n":           "dockerfile parse error on line 1: no build stage in current context",
-		"ARG a\n\nRUN b\n":  "dockerfile parse error on line 3: no build stage in current context",
+		"ARG a\n\nRUN b\n":  "dockerfile parse error on line 3: no build stage in current context (the first instruction is FROM)",
 		"FROM a\n RUNN \\x": "dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)",
 	} {
 		if _, err := Parse(strings.NewReader(text)); err == nil || err.Error() != want {
@@ -314,6 +324,61 @@ func TestFileErrors(t *testing.T) {
 	}
 }
 
+// TestSeveralErrors: each mistake is told once, and none that only follows from
+// another one.
+func TestSeveralErrors(t *testing.T) {
+	for text, want := range map[string][]string{
+		"FROM a\nRUNN b\nRUN ok\nCOPY c\nEXPOSE\n": {
+			"2 unknown instruction: RUNN (did you mean RUN?)",
+			"4 COPY requires at least two arguments, but only one was provided. Destination could not be determined",
+			"5 EXPOSE requires at least one argument",
+		},
+		"FORM a\nRUN b\nCMD c\n": {"1 unknown instruction: FORM (did you mean FROM?)"},
+		"RUN b\nCMD c\nFROM a\n": {"1 no build stage in current context (the first instruction is FROM)"},
+		"FROM a\nRUN apt-get update\n  apt-get install \\\n   curl\n  && rm x\nCOPY a\n": {
+			"3 unknown instruction: apt-get (if this belongs to the RUN above, line 2 must end with \\)",
+			"6 COPY requires at least two arguments, but only one was provided. Destination could not be determined",
+		},
+		"FROM a\nRUN b\n\n# c\napt-get update\n": {"5 unknown instruction: apt-get (if this belongs to the RUN above, line 2 must end with \\)"},
+		"FROM a\nLABEL b=c\n  d=e\n":             {"3 unknown instruction: d=e (if this belongs to the LABEL above, line 2 must end with \\)"},
+		"FROM a\nRUN b `\n  c\n":                 {"3 unknown instruction: c (the directive escape says that line 2 goes on if it ends with \\)"},
+		"# escape=`\nFROM a\nRUN b \\\n  c\n":    {"4 unknown instruction: c (the directive escape says that line 3 goes on if it ends with `)"},
+		"FROM a\nx: 1\nCOPY b\ny: 2\n": {
+			"2 unknown instruction: x:",
+			"3 COPY requires at least two arguments, but only one was provided. Destination could not be determined",
+			"4 unknown instruction: y:",
+		},
+		"FROM a\nCOPY b\nRUN <<E\nCOPY c\n E\n": {
+			"2 COPY requires at least two arguments, but only one was provided. Destination could not be determined",
+			"3 unterminated heredoc (line 5 is no end, because of the blanks in it)",
+		},
+		"FROM a\nRUN <<E\n\tE\n":                          {"2 unterminated heredoc (line 3 is no end, because it is indented; after <<- it would be)"},
+		"# escape=`\n# escape=`\nRUNN\n":                  {"2 only one escape parser directive can be used"},
+		"FROM a\n" + strings.Repeat("COPY\n", 30):         slices.Repeat([]string{""}, maxMistakes),
+		"FROM a\n" + strings.Repeat("x: 1\nRUN ok\n", 30): slices.Repeat([]string{""}, maxMistakes),
+	} {
+		f, err := Parse(strings.NewReader(text))
+		var got []string
+		var one *Error
+		if several := (*Errors)(nil); errors.As(err, &several) {
+			for _, e := range *several {
+				got = append(got, fmt.Sprintf("%d %s", e.Line, strings.TrimPrefix(e.Error(), fmt.Sprintf("dockerfile parse error on line %d: ", e.Line))))
+			}
+			if n := strings.Count(err.Error(), "\n") + 1; n != len(got) {
+				t.Errorf("%q: %d mistakes in %d lines: %v", text, len(got), n, err)
+			}
+		} else if errors.As(err, &one) {
+			got = []string{fmt.Sprintf("%d %s", one.Line, strings.TrimPrefix(one.Error(), fmt.Sprintf("dockerfile parse error on line %d: ", one.Line)))}
+		}
+		if len(want) == maxMistakes {
+			want, got = nil, got[maxMistakes:]
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || f != nil {
+			t.Errorf("%q: %s", text, diff)
+		}
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	f, err := Parse(strings.NewReader("FROM a\nRUN b \\\n\n c\nCMD ['d']\nRUN\nRUN [ -f e ]\n"))
 	if err != nil {
@@ -321,7 +386,7 @@ func TestWarnings(t *testing.T) {
 	}
 	want := []Warning{
 		{2, "Empty continuation line found in: RUN b  c"},
-		{5, "CMD looks like a JSON array but is none, so a shell runs it: ['d']"},
+		{5, "CMD looks like a JSON array but is none (JSON wants double quotes), so a shell runs it: ['d']"},
 		{6, "RUN without a command does nothing"},
 	}
 	if diff := cmp.Diff(want, f.Warnings); diff != "" {
@@ -368,6 +433,33 @@ func TestCanonical(t *testing.T) {
 		if got := in.canonical(); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
+	}
+}
+
+func TestFormat(t *testing.T) {
+	for text, want := range map[string]string{
+		"from  a\n\n# c\nrun b \\\n  c\n":                                  "FROM a\nRUN b   c\n",
+		"#check = skip=all \n# Syntax=x\nARG v\nFROM $v as B\nEXPOSE 1  2": "# syntax=x\n# check=skip=all\nARG v\nFROM $v as B\nEXPOSE 1 2\n",
+		"# escape=`\nFROM a\nRUN <<E `\n b\nc\nE\n":                        "# escape=`\nFROM a\nRUN <<E  b\nc\nE\n",
+	} {
+		f, err := Parse(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Format(); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestComments(t *testing.T) {
+	f, err := Parse(strings.NewReader("# escape=\\\n# gone\n\n# a\n#  b \nFROM a\nRUN b\n  # c\nRUN \\\n # inside\n d\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := f.Stages[0].Instructions
+	if got, want := []string{f.Stages[0].From.Comment, in[0].Comment, in[1].Comment}, []string{"a\nb", "", "c"}; !slices.Equal(got, want) {
+		t.Errorf("the comments are %q, want %q", got, want)
 	}
 }
 

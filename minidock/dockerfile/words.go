@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,7 +14,7 @@ func parseLine(line string, escape byte) (Instruction, error) {
 	in := Instruction{Name: strings.ToUpper(name)}
 	g, ok := grammarOf(in.Name)
 	if !ok {
-		return in, &Error{Msg: "unknown instruction: " + name, Hint: didYouMean(in.Name, Instructions())}
+		return in, hinted(didYouMean(in.Name, Instructions()), "unknown instruction: %s", name)
 	}
 	in.Flags, rest = splitFlags(rest)
 	in.Text = strings.TrimSpace(rest)
@@ -109,7 +110,7 @@ func (i *Instruction) parsePairs(escape byte) error {
 	if len(i.Args) > 0 && !strings.Contains(i.Args[0], "=") {
 		key, value := cutBlank(i.Text)
 		if value == "" {
-			return mistake("%s must have two arguments", i.Name)
+			return hinted(fmt.Sprintf("write %s %s=value", i.Name, key), "%s must have two arguments", i.Name)
 		}
 		i.Args = []string{key, value}
 		i.Pairs = []Pair{{key, value, true}}
@@ -118,7 +119,11 @@ func (i *Instruction) parsePairs(escape byte) error {
 	for _, word := range i.Args {
 		key, value, ok := strings.Cut(word, "=")
 		if !ok {
-			return mistake("Syntax error - can't find = in %q. Must be of the form: name=value", word)
+			hint := "a value with blanks needs quotes"
+			if strings.HasPrefix(word, "#") {
+				hint = "a comment needs a line of its own"
+			}
+			return hinted(hint, "Syntax error - can't find = in %q. Must be of the form: name=value", word)
 		}
 		i.Pairs = append(i.Pairs, Pair{key, value, true})
 	}
@@ -135,7 +140,7 @@ func parseJSON(text string) (args []string, ok bool, err error) {
 	for _, element := range array {
 		s, isString := element.(string)
 		if !isString {
-			return nil, false, mistake("when using JSON array syntax, arrays must be comprised of strings only")
+			return nil, false, hinted("put double quotes around each element", "when using JSON array syntax, arrays must be comprised of strings only")
 		}
 		args = append(args, s)
 	}
