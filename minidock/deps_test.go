@@ -29,12 +29,14 @@ image           : layout blob oci digest layer reference explain
 archive         : layout blob oci digest layer reference image explain
 dockerfile  pure:
 ignore      pure:
+lint        pure: dockerfile ignore reference
 source          : oci digest explain layout layer union image ignore
 build           : digest oci explain blob layout layer union reference image dockerfile ignore source
 
 sys             : explain
 overlay         : sys explain
 snapshot        : layer overlay oci digest explain sys
+cachemount      : digest explain sys
 
 namespace       : sys explain
 rootfs          : sys explain
