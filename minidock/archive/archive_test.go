@@ -262,7 +262,7 @@ func TestRoundTrip(t *testing.T) {
 func roundTrip(t *testing.T, r io.Reader, items []archive.Item, exact bool) {
 	t.Helper()
 	l := newStore(t)
-	loaded, err := archive.Load(t.Context(), l, r)
+	loaded, err := archive.Load(t.Context(), l, r, archive.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestPlatforms(t *testing.T) {
 	multi := archive.Item{Image: find(t, l, "multi:1"), Names: []string{"multi:1"}}
 	archived := saved(t, l, archive.SaveOptions{}, multi)
 	to := newStore(t)
-	loaded, err := archive.Load(t.Context(), to, pipe(archived))
+	loaded, err := archive.Load(t.Context(), to, pipe(archived), archive.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +360,7 @@ func TestSaveDir(t *testing.T) {
 		}
 	}
 	to := newStore(t)
-	loaded, err := archive.LoadDir(t.Context(), to, dir)
+	loaded, err := archive.LoadDir(t.Context(), to, dir, archive.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -429,14 +429,14 @@ func TestReplaced(t *testing.T) {
 	from, to := newStore(t), newStore(t)
 	b := saved(t, from, archive.SaveOptions{}, item(addImage(t, from, "app:v1", "new")))
 	old := addImage(t, to, "app:v1", "old")
-	loaded, err := archive.Load(t.Context(), to, bytes.NewReader(b))
+	loaded, err := archive.Load(t.Context(), to, bytes.NewReader(b), archive.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]digest.Digest{"app:v1": old.ID()}, loaded[0].Replaced); diff != "" {
 		t.Errorf("replaced:\n%s", diff)
 	}
-	loaded, err = archive.Load(t.Context(), to, bytes.NewReader(b))
+	loaded, err = archive.Load(t.Context(), to, bytes.NewReader(b), archive.LoadOptions{})
 	if err != nil || len(loaded[0].Replaced) != 0 {
 		t.Errorf("the second time: %+v, %v", loaded, err)
 	}
@@ -454,7 +454,7 @@ func TestAlreadyHere(t *testing.T) {
 	b[at] ^= 1
 	var steps []string
 	ctx := explain.With(t.Context(), func(e explain.Event) { steps = append(steps, e.Text) })
-	if _, err := archive.Load(ctx, l, bytes.NewReader(b)); err != nil {
+	if _, err := archive.Load(ctx, l, bytes.NewReader(b), archive.LoadOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, la := range app.Layers {
@@ -462,7 +462,7 @@ func TestAlreadyHere(t *testing.T) {
 			t.Errorf("no line %q in %q", want, steps)
 		}
 	}
-	if _, err := archive.Load(t.Context(), newStore(t), bytes.NewReader(b)); err == nil {
+	if _, err := archive.Load(t.Context(), newStore(t), bytes.NewReader(b), archive.LoadOptions{}); err == nil {
 		t.Error("an empty store took the damaged layer")
 	}
 }
@@ -495,7 +495,7 @@ func TestNames(t *testing.T) {
 			members = append(members, member{name: "manifest.json", content: fmt.Sprintf(`[{"Config":"blobs/sha256/%s","RepoTags":[%q],"Layers":[]}]`, f.ID().Hex(), test.repoTag)})
 		}
 		to := newStore(t)
-		loaded, err := archive.Load(t.Context(), to, pipe(pack(t, members...)))
+		loaded, err := archive.Load(t.Context(), to, pipe(pack(t, members...)), archive.LoadOptions{})
 		if err != nil {
 			t.Errorf("%+v: %v", test, err)
 			continue
@@ -540,7 +540,7 @@ func TestConcurrent(t *testing.T) {
 			if n%2 == 0 {
 				r = bytes.NewReader(b)
 			}
-			_, err := archive.Load(context.Background(), to, r)
+			_, err := archive.Load(context.Background(), to, r, archive.LoadOptions{})
 			errs <- err
 		}()
 	}
@@ -561,7 +561,7 @@ func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error)
 	go func() {
-		_, err := archive.Load(ctx, l, r)
+		_, err := archive.Load(ctx, l, r, archive.LoadOptions{})
 		result <- err
 	}()
 	w.Write(pack(t, member{name: "big", content: strings.Repeat("x", 2<<20)})[:1<<20])

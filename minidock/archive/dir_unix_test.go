@@ -54,7 +54,7 @@ func TestHostileDirectory(t *testing.T) {
 				t.Fatal(err)
 			}
 			to := newStore(t)
-			if _, err := archive.LoadDir(t.Context(), to, dir); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := archive.LoadDir(t.Context(), to, dir, archive.LoadOptions{}); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %q in it", err, test.want)
 			}
 			unchanged(t, to)

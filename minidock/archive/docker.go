@@ -123,7 +123,7 @@ func (ld *loader) dockerImage(ctx context.Context, i dockerImage) (Loaded, error
 	}
 	one := oneImage{id: m.Config.Digest, created: config.Created}
 	for n, name := range i.Layers {
-		d, files, err := ld.dockerLayer(ctx, name, n, config.RootFS.DiffIDs[n])
+		d, files, err := ld.dockerLayer(ctx, name, n, config)
 		if err != nil {
 			return Loaded{}, err
 		}
@@ -160,15 +160,15 @@ func (ld *loader) dockerConfig(name string) ([]byte, oci.ImageConfig, error) {
 }
 
 // dockerLayer brings layer n into the store and returns a descriptor of it.
-func (ld *loader) dockerLayer(ctx context.Context, name string, n int, id oci.DiffID) (oci.Descriptor, int64, error) {
-	d, err := ld.dockerBlob(ctx, name, id)
+func (ld *loader) dockerLayer(ctx context.Context, name string, n int, config oci.ImageConfig) (oci.Descriptor, int64, error) {
+	d, err := ld.dockerBlob(ctx, name, n, config)
 	if err != nil {
 		return oci.Descriptor{}, 0, fmt.Errorf("layer %d: %w", n, err)
 	}
 	ld.needed[d] = true
 	c, err := ld.layerContents(ctx, d)
 	if err == nil {
-		err = c.check(d, n, id)
+		err = c.check(d, n, config.RootFS.DiffIDs[n])
 	}
 	if err != nil {
 		return oci.Descriptor{}, 0, err
@@ -182,7 +182,7 @@ func (ld *loader) dockerLayer(ctx context.Context, name string, n int, id oci.Di
 
 // dockerBlob brings the file of a layer into the store. A layer that is in there as
 // a plain archive need not be looked at.
-func (ld *loader) dockerBlob(ctx context.Context, name string, id oci.DiffID) (digest.Digest, error) {
+func (ld *loader) dockerBlob(ctx context.Context, name string, n int, config oci.ImageConfig) (digest.Digest, error) {
 	f, err := ld.src.open(name)
 	if err != nil {
 		return "", err
@@ -191,12 +191,13 @@ func (ld *loader) dockerBlob(ctx context.Context, name string, id oci.DiffID) (d
 	if f.blob != "" {
 		return f.blob, nil
 	}
-	if d := id.Digest(); ld.l.Blobs().Has(d) {
+	if d := config.RootFS.DiffIDs[n].Digest(); ld.l.Blobs().Has(d) {
 		if _, fresh := ld.seen[d]; !fresh {
 			explain.Step(ctx, "layer %s is already here", d)
 		}
 		return d, nil
 	}
+	ld.unpack(toUnpack(config, n), name)
 	if d := blobName(name); d != "" {
 		err = ld.putVerified(ctx, f, d, f.size)
 		return d, wrapEntry(name, err)

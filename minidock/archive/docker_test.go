@@ -55,7 +55,7 @@ func TestOldDocker(t *testing.T) {
 	b := pack(t, members...)
 	for name, r := range map[string]io.Reader{"file": bytes.NewReader(b), "pipe": pipe(b), "gzip": pipe([]byte(gzipBytes(b)))} {
 		l := newStore(t)
-		loaded, err := archive.Load(t.Context(), l, r)
+		loaded, err := archive.Load(t.Context(), l, r, archive.LoadOptions{})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -189,7 +189,7 @@ func TestHostile(t *testing.T) {
 			b := pack(t, test.members...)
 			for _, r := range []io.Reader{bytes.NewReader(b), pipe(b), bytes.NewReader([]byte(gzipBytes(b)))} {
 				l := newStore(t)
-				loaded, err := archive.Load(t.Context(), l, r)
+				loaded, err := archive.Load(t.Context(), l, r, archive.LoadOptions{})
 				if err == nil || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("%d images, error: %v\nwant %q in it", len(loaded), err, test.want)
 				}
@@ -210,7 +210,7 @@ func TestTruncated(t *testing.T) {
 	for n := 0; n < end-1024; n += 211 {
 		for _, r := range []io.Reader{bytes.NewReader(b[:n]), pipe(b[:n])} {
 			l := newStore(t)
-			if _, err := archive.Load(t.Context(), l, r); err == nil {
+			if _, err := archive.Load(t.Context(), l, r, archive.LoadOptions{}); err == nil {
 				t.Fatalf("the first %d of %d bytes were taken for an archive", n, len(b))
 			}
 			unchanged(t, l)
@@ -219,7 +219,7 @@ func TestTruncated(t *testing.T) {
 	z := []byte(gzipBytes(b))
 	for n := 0; n < len(z); n += 61 {
 		l := newStore(t)
-		if _, err := archive.Load(t.Context(), l, pipe(z[:n])); err == nil {
+		if _, err := archive.Load(t.Context(), l, pipe(z[:n]), archive.LoadOptions{}); err == nil {
 			t.Fatalf("the first %d of %d compressed bytes were taken for an archive", n, len(z))
 		}
 		unchanged(t, l)
@@ -238,7 +238,7 @@ func TestTrailingData(t *testing.T) {
 		whole := append(b[:len(b):len(b)], tail.text...)
 		for _, r := range []io.Reader{bytes.NewReader(whole), pipe(whole)} {
 			l := newStore(t)
-			_, err := archive.Load(t.Context(), l, r)
+			_, err := archive.Load(t.Context(), l, r, archive.LoadOptions{})
 			if tail.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -261,7 +261,7 @@ func TestTooManyEntries(t *testing.T) {
 	b := pack(t, members...)
 	for _, r := range []io.Reader{bytes.NewReader(b), pipe(b)} {
 		l := newStore(t)
-		if _, err := archive.Load(t.Context(), l, r); err == nil || !strings.Contains(err.Error(), "more than 65536 entries") {
+		if _, err := archive.Load(t.Context(), l, r, archive.LoadOptions{}); err == nil || !strings.Contains(err.Error(), "more than 65536 entries") {
 			t.Errorf("error: %v", err)
 		}
 		unchanged(t, l)
@@ -281,7 +281,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, r := range []io.Reader{bytes.NewReader(b), pipe(b)} {
 			l := newStore(t)
-			loaded, err := archive.Load(t.Context(), l, r)
+			loaded, err := archive.Load(t.Context(), l, r, archive.LoadOptions{})
 			if err != nil {
 				unchanged(t, l)
 				continue
@@ -309,7 +309,7 @@ func FuzzManifestJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, manifest, config []byte) {
 		list := append(replace(members, "manifest.json", to(string(manifest))), member{name: "c", content: string(config)})
 		l := newStore(t)
-		loaded, err := archive.Load(t.Context(), l, bytes.NewReader(pack(t, list...)))
+		loaded, err := archive.Load(t.Context(), l, bytes.NewReader(pack(t, list...)), archive.LoadOptions{})
 		if err != nil {
 			unchanged(t, l)
 			return
@@ -356,7 +356,7 @@ func TestIndexOfIndexes(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	l := newStore(t)
-	_, err := archive.Load(ctx, l, bytes.NewReader(b))
+	_, err := archive.Load(ctx, l, bytes.NewReader(b), archive.LoadOptions{})
 	if err == nil || !strings.Contains(err.Error(), "it has no image") {
 		t.Errorf("error: %v", err)
 	}

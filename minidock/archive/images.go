@@ -224,7 +224,7 @@ func (ld *loader) manifest(ctx context.Context, d oci.Descriptor) (oneImage, err
 	}
 	one := oneImage{id: m.Config.Digest, created: config.Created}
 	for n, la := range m.Layers {
-		files, err := ld.layer(ctx, la, n, config.RootFS.DiffIDs[n])
+		files, err := ld.layer(ctx, la, n, config)
 		if err != nil {
 			return oneImage{}, err
 		}
@@ -237,7 +237,7 @@ func (ld *loader) manifest(ctx context.Context, d oci.Descriptor) (oneImage, err
 // has them: in an index they stand beside the images that they are about.
 func (ld *loader) artifact(ctx context.Context, m oci.Manifest) error {
 	for _, d := range append([]oci.Descriptor{m.Config}, m.Layers...) {
-		if err := ld.blob(ctx, d); err != nil && !errors.Is(err, errMissing) {
+		if err := ld.blob(ctx, d, ""); err != nil && !errors.Is(err, errMissing) {
 			return err
 		}
 	}
@@ -257,7 +257,7 @@ func checkLength(layers int, config oci.ImageConfig) error {
 
 // layer brings layer n of an image into the store and verifies it. It returns the
 // size of its files.
-func (ld *loader) layer(ctx context.Context, d oci.Descriptor, n int, id oci.DiffID) (files int64, err error) {
+func (ld *loader) layer(ctx context.Context, d oci.Descriptor, n int, config oci.ImageConfig) (files int64, err error) {
 	mediaType := oci.LayerMediaType(d.MediaType)
 	if mediaType == "" {
 		return 0, fmt.Errorf("layer %d: media type %q is not a layer's", n, d.MediaType)
@@ -265,7 +265,7 @@ func (ld *loader) layer(ctx context.Context, d oci.Descriptor, n int, id oci.Dif
 	if _, fresh := ld.seen[d.Digest]; !fresh && ld.l.Blobs().Has(d.Digest) {
 		explain.Step(ctx, "layer %s is already here", d.Digest)
 	}
-	if err := ld.blob(ctx, d); err != nil {
+	if err := ld.blob(ctx, d, toUnpack(config, n)); err != nil {
 		return 0, fmt.Errorf("layer %d: %w", n, err)
 	}
 	c, err := ld.layerContents(ctx, d.Digest)
@@ -275,7 +275,7 @@ func (ld *loader) layer(ctx context.Context, d oci.Descriptor, n int, id oci.Dif
 	if c.err == nil && c.mediaType != mediaType {
 		return 0, fmt.Errorf("layer %d: media type is %q, the blob is %q", n, d.MediaType, c.mediaType)
 	}
-	return c.files, c.check(d.Digest, n, id)
+	return c.files, c.check(d.Digest, n, config.RootFS.DiffIDs[n])
 }
 
 // check compares what was found with what the config says of layer n.
@@ -297,8 +297,9 @@ func (c contents) check(blob digest.Digest, n int, id oci.DiffID) error {
 	return nil
 }
 
-// blob brings one blob into the store, under the name that it has in a layout.
-func (ld *loader) blob(ctx context.Context, d oci.Descriptor) error {
+// blob brings one blob into the store, under the name that it has in a layout. If it
+// is a layer to be unpacked meanwhile, id is its DiffID.
+func (ld *loader) blob(ctx context.Context, d oci.Descriptor, id oci.DiffID) error {
 	ld.needed[d.Digest] = true
 	if size, err := ld.l.Blobs().Size(d.Digest); err == nil {
 		if size != d.Size {
@@ -315,6 +316,7 @@ func (ld *loader) blob(ctx context.Context, d oci.Descriptor) error {
 	if f.size != d.Size {
 		return fmt.Errorf("entry %q: %w", name, &digest.MismatchError{Want: d.Digest, WantSize: d.Size, GotSize: f.size})
 	}
+	ld.unpack(id, name)
 	if err := ld.putVerified(ctx, f, d.Digest, d.Size); err != nil {
 		return fmt.Errorf("entry %q: %w", name, err)
 	}

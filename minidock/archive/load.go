@@ -33,6 +33,7 @@ type Loaded struct {
 type loader struct {
 	l        *layout.Layout
 	src      source
+	beside   *unpacking
 	added    []digest.Digest               // blobs that were not there before
 	needed   map[digest.Digest]bool        // blobs of the images
 	seen     map[digest.Digest]contents    // large blobs that were read
@@ -40,11 +41,12 @@ type loader struct {
 	complete map[digest.Digest]oneImage    // manifests, verified with all they refer to
 	useless  map[string]error              // by media type and digest: no images, or not in the archive
 
+	blobs *blob.Store // where layers are put
 	// Without useless three indexes, each of which lists the next one ten thousand
 	// times and the last no image, would be walked through for years.
 }
 
-func load(ctx context.Context, l *layout.Layout, open func(context.Context, *loader) (source, error)) ([]Loaded, error) {
+func load(ctx context.Context, l *layout.Layout, opt LoadOptions, open openFunc) ([]Loaded, error) {
 	ctx = explain.Step(ctx, "load images from an archive")
 	release, err := l.Lock(ctx)
 	if err != nil {
@@ -53,11 +55,16 @@ func load(ctx context.Context, l *layout.Layout, open func(context.Context, *loa
 	ld := &loader{
 		l: l, needed: map[digest.Digest]bool{}, seen: map[digest.Digest]contents{},
 		complete: map[digest.Digest]oneImage{}, useless: map[string]error{},
+		blobs: l.Blobs(), beside: newUnpacking(ctx, opt),
+	}
+	if opt.Unpack != nil {
+		ld.blobs = l.Blobs().PastCache() // the archive is what is read
 	}
 	images, err := ld.loadFrom(ctx, open)
-	if err == nil {
-		err = ld.name(ctx, images)
+	if noRoom(err) && ld.beside.giveUp() {
+		images, err = ld.loadFrom(ctx, open)
 	}
+	ld.beside.finish(err)
 	release()
 	ld.sweep(ctx, err != nil)
 	if err != nil {
@@ -92,7 +99,7 @@ func (ld *loader) sweep(ctx context.Context, all bool) {
 // put stores a file out of a pipe whose digest nobody has told.
 func (ld *loader) put(ctx context.Context, content io.Reader) (digest.Digest, error) {
 	look := watch()
-	w, err := ld.l.Blobs().Create(ctx)
+	w, err := ld.blobs.Create(ctx)
 	if err != nil {
 		look.finish()
 		return "", err
@@ -119,7 +126,7 @@ func (ld *loader) putVerified(ctx context.Context, content io.Reader, d digest.D
 		ld.added = append(ld.added, d)
 	}
 	look := watch()
-	err := ld.l.Blobs().PutVerified(ctx, io.TeeReader(ctxReader{ctx, content}, look), d, size)
+	err := ld.blobs.PutVerified(ctx, io.TeeReader(ctxReader{ctx, content}, look), d, size)
 	if found := look.finish(); err == nil && found.size == size {
 		ld.seen[d] = found
 	}

@@ -12,6 +12,7 @@ import (
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/layout"
+	"minidock.dev/minidock/oci"
 )
 
 // A source gives the files of an archive by their names. The error for one that
@@ -102,6 +103,9 @@ func seekable(r io.Reader) *io.SectionReader {
 // scanFile reads the names of an archive, and jumps over the contents.
 func scanFile(ctx context.Context, r *io.SectionReader) (source, error) {
 	t := newTable()
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
 	err := t.scan(ctx, r, func(e *entry, _ string, _ io.Reader) (err error) {
 		e.offset, err = r.Seek(0, io.SeekCurrent)
 		return err
@@ -142,14 +146,31 @@ func (ld *loader) keepEntry(ctx context.Context, t *table, e *entry, name string
 	return ld.putVerified(ctx, content, e.blob, e.size)
 }
 
+// An openFunc opens the source of a load.
+type openFunc func(context.Context, *loader) (source, error)
+
 // loadFrom opens the source and loads from it.
-func (ld *loader) loadFrom(ctx context.Context, open func(ctx context.Context, ld *loader) (source, error)) ([]Loaded, error) {
-	src, err := open(ctx, ld)
-	if err != nil {
+func (ld *loader) loadFrom(ctx context.Context, open openFunc) (images []Loaded, err error) {
+	if ld.src, err = open(ctx, ld); err != nil {
 		return nil, err
 	}
-	ld.src = src
-	return ld.images(ctx)
+	if images, err = ld.images(ctx); err != nil {
+		return nil, err
+	}
+	return images, ld.name(ctx, images)
+}
+
+// LoadOptions are what a load does besides. The zero value is a plain load.
+type LoadOptions struct {
+	// Unpack, if set, unpacks a layer while it is being stored. It is called, maybe
+	// several times at once, for layers that the store has not and that are read from
+	// a file or a directory; of a pipe, nothing can be read twice. id is what the
+	// configuration says of the layer: nobody has compared yet. open returns it as it
+	// is in the archive, compressed or not. ctx ends when the load fails.
+	//
+	// The load waits for all calls. What becomes of them does not matter to it: on a
+	// full disk they are ended, and what they were making is in nobody's way.
+	Unpack func(ctx context.Context, id oci.DiffID, open func() (io.ReadCloser, error))
 }
 
 // Load reads the images of an archive into the store and returns them in the order
@@ -159,21 +180,20 @@ func (ld *loader) loadFrom(ctx context.Context, open func(ctx context.Context, l
 //
 // Images get their names in the very end; another image loses one that it had, as
 // with layout.Tag. After an error the store has the images that it had before.
-func Load(ctx context.Context, l *layout.Layout, r io.Reader) ([]Loaded, error) {
-	return load(ctx, l, func(ctx context.Context, ld *loader) (source, error) {
-		if section := seekable(r); section != nil {
-			return scanFile(ctx, section)
-		}
-		return scanPipe(ctx, r, ld)
-	})
+func Load(ctx context.Context, l *layout.Layout, r io.Reader, opt LoadOptions) ([]Loaded, error) {
+	section := seekable(r)
+	if section == nil {
+		return load(ctx, l, LoadOptions{}, func(ctx context.Context, ld *loader) (source, error) { return scanPipe(ctx, r, ld) })
+	}
+	return load(ctx, l, opt, func(ctx context.Context, _ *loader) (source, error) { return scanFile(ctx, section) })
 }
 
 // LoadDir is Load for an OCI image layout, which is what an archive is unpacked.
-func LoadDir(ctx context.Context, l *layout.Layout, dir string) ([]Loaded, error) {
+func LoadDir(ctx context.Context, l *layout.Layout, dir string, opt LoadOptions) ([]Loaded, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("load images: %w", err)
 	}
 	defer root.Close()
-	return load(ctx, l, func(context.Context, *loader) (source, error) { return directory{root}, nil })
+	return load(ctx, l, opt, func(context.Context, *loader) (source, error) { return directory{root}, nil })
 }

@@ -60,7 +60,7 @@ func TestSkopeo(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				loaded, err := archive.Load(t.Context(), back, bytes.NewReader(b))
+				loaded, err := archive.Load(t.Context(), back, bytes.NewReader(b), archive.LoadOptions{})
 				if err != nil {
 					t.Errorf("layers %q: %s to %s: %v", layers, from, to, err)
 					continue
@@ -90,7 +90,7 @@ func TestUmoci(t *testing.T) {
 	// What it makes of it: another configuration, under a tag of its own.
 	tool(t, "umoci", "config", "--image", dir+":app:v1", "--tag", "theirs", "--config.env", "A=b")
 	to := newStore(t)
-	if _, err := archive.LoadDir(t.Context(), to, dir); err != nil {
+	if _, err := archive.LoadDir(t.Context(), to, dir, archive.LoadOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if f := find(t, to, "theirs:latest"); len(f.Config.Config.Env) != 1 {

@@ -25,11 +25,22 @@ const algorithm = "sha256"
 type Store struct {
 	dir string // <dir>/sha256/<hex> are the blobs
 	tmp string // where they are written; on the same file system
+
+	pastCache bool
 }
 
 // Open returns the store in dir, whose new blobs are born in tmp. Nothing is
 // read or made yet; missing directories appear with the first blob.
 func Open(dir, tmp string) *Store { return &Store{dir: dir, tmp: tmp} }
+
+// PastCache returns the same store for writing blobs that nobody reads soon: they
+// come onto the disk sooner, and take no memory of the system on their way. The
+// first to read one waits for the disk. Only Linux makes that difference.
+func (s *Store) PastCache() *Store {
+	past := *s
+	past.pastCache = true
+	return &past
+}
 
 // Path returns the file of the blob d, be it there or not. d must be valid.
 func (s *Store) Path(d digest.Digest) string {

@@ -3,6 +3,7 @@ package blob
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -15,8 +16,20 @@ import (
 type Writer struct {
 	store *Store
 	file  *os.File // nil after Commit or Close
+	out   flusher  // writes to file
 	hash  *digest.Background
 }
+
+// A flusher writes to a file, and what it has kept back when flush is called.
+type flusher interface {
+	io.Writer
+	flush() error
+}
+
+// throughCache is the ordinary way to write.
+type throughCache struct{ io.Writer }
+
+func (throughCache) flush() error { return nil }
 
 // Create begins a blob.
 func (s *Store) Create(ctx context.Context) (*Writer, error) {
@@ -27,12 +40,16 @@ func (s *Store) Create(ctx context.Context) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create blob: %w", err)
 	}
-	return &Writer{store: s, file: f, hash: digest.NewBackground()}, nil
+	w := &Writer{store: s, file: f, out: throughCache{f}, hash: digest.NewBackground()}
+	if s.pastCache {
+		w.out = writePastCache(f)
+	}
+	return w, nil
 }
 
 // Write adds p to the blob.
 func (w *Writer) Write(p []byte) (int, error) {
-	n, err := w.file.Write(p)
+	n, err := w.out.Write(p)
 	w.hash.Write(p[:n])
 	return n, err
 }
@@ -60,6 +77,9 @@ func (w *Writer) Commit(ctx context.Context) (digest.Digest, int64, error) {
 // commit is the order that survives a power cut: the content reaches the disk
 // before the name does, and the name before anything can refer to it.
 func (w *Writer) commit(path string) error {
+	if err := w.out.flush(); err != nil {
+		return err
+	}
 	// Nobody writes to a blob again. CreateTemp made it 0600; other users are
 	// kept out by the store's own directory.
 	if err := w.file.Chmod(0o444); err != nil {

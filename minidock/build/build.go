@@ -42,12 +42,29 @@ type Options struct {
 	Base func(ctx context.Context, name string) (*image.Found, error)
 	// Progress hears how it goes; nil is silent.
 	Progress Progress
+	// Sending hears how many bytes the build context has, as a tar archive, before
+	// the first step begins; nil need not know.
+	Sending func(bytes int64)
 	// Timestamp, when set, stands for the present time in the image, and no
 	// file in a layer is younger. The same build then gives the same image.
 	Timestamp *time.Time
-	// Platform is that of an image FROM scratch, by default Linux on this
-	// machine's processor.
+	// Platform is the one to build for, by default Linux on this machine's
+	// processor.
 	Platform oci.Platform
+	// Squash makes one layer of all that the build adds to its base.
+	Squash bool
+	// Network is that of each RUN without --network: "" or "default", "none",
+	// "host".
+	Network string
+	// Secrets are the values of --secret, by their id, for RUN --mount=type=secret.
+	Secrets map[string][]byte
+	// Ulimits and ExtraHosts are those of each RUN; see [RunStep].
+	Ulimits, ExtraHosts []string
+	// Remember is the directory in which the hashes of the context's files are
+	// kept from one build to the next; "" keeps none.
+	Remember string
+	// Jobs is how many stages are built at once; 0 is the number of processors.
+	Jobs int
 }
 
 // Build makes the image and returns it with the descriptor of its manifest. The
@@ -76,6 +93,9 @@ func Build(ctx context.Context, opt Options) (*image.Image, oci.Descriptor, erro
 	}
 	stages, err := b.plan()
 	if err != nil {
+		return nil, oci.Descriptor{}, err
+	}
+	if err := b.announceContext(); err != nil {
 		return nil, oci.Descriptor{}, err
 	}
 	b.announceArgs()
@@ -159,12 +179,30 @@ func (b *builder) openContext() (*source.Directory, error) {
 	if b.Context == "" {
 		return nil, errors.New("there is no build context to copy from")
 	}
-	dir, err := source.OpenDirectory(b.Context, b.Ignore, source.DirectoryOptions{})
+	dir, err := source.OpenDirectory(b.Context, b.Ignore, source.DirectoryOptions{Remember: b.Remember})
 	if err != nil {
 		return nil, err
 	}
 	b.context = dir
 	return dir, nil
+}
+
+// announceContext tells how large the context is. All of it is listed for that, once:
+// COPY finds its files in the same lists.
+func (b *builder) announceContext() error {
+	if b.Sending == nil {
+		return nil
+	}
+	size := int64(0)
+	if b.Context != "" {
+		dir, err := b.openContext()
+		if err != nil {
+			return err
+		}
+		size = dir.Size()
+	}
+	b.Sending(size)
+	return nil
 }
 
 // now is the time that the image gets to see.
@@ -209,5 +247,5 @@ func (b *builder) unconsumed() []string {
 // silent is the Progress of a build that nobody watches.
 type silent struct{}
 
-func (silent) Step(int, int, string) io.Writer { return io.Discard }
-func (silent) Result(Result)                   {}
+func (silent) Step(Step) io.Writer { return io.Discard }
+func (silent) Result(Result)       {}

@@ -203,8 +203,6 @@ func TestStageErrors(t *testing.T) {
 		{"FROM scratch AS a\nCOPY --from=b x /\nFROM scratch AS b\n", "a", `cannot copy from stage "b", it needs to be defined before current stage "a"`},
 		{"FROM scratch\nCOPY --from=3 x /\n", "", "invalid from flag value 3"},
 		{"FROM --platform=plan9/mips base\n", "", "not for plan9/mips"},
-		{"FROM scratch\nRUN --mount=type=cache,target=/x true\n", "", "RUN --mount=type=cache,target=/x is not supported yet"},
-		{"FROM scratch\nRUN --security=insecure true\n", "", "RUN --security=insecure is not supported yet"},
 		{"FROM scratch\nSTOPSIGNAL SIGNONE\n", "", "invalid signal: SIGNONE"},
 		{"FROM scratch\nEXPOSE 80-70\n", "", "invalid containerPort: 80-70"},
 		{"FROM scratch\nEXPOSE 1/x\n", "", "invalid proto: x"},

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/layer"
@@ -16,7 +18,40 @@ import (
 // up in the layer, except times. With times in it, touch(1) or a fresh clone of
 // a repository would change every key.
 func hashPicks(ctx context.Context, src source.Source, picks []source.Pick) ([]Input, error) {
-	var files []layer.Entry
+	var sums []digest.Digest
+	if files := filesToRead(picks); len(files) > 0 { // here-documents have no source
+		var err error
+		if sums, err = src.Sums(ctx, files); err != nil {
+			return nil, err
+		}
+	}
+	var inputs []Input
+	for _, p := range picks {
+		inputs = slices.Grow(inputs, len(p.Files)+1)
+		if p.Dir != "" {
+			inputs = append(inputs, Input{"directory " + printed(p.Name), contents})
+		}
+		for _, e := range p.Files {
+			var sum digest.Digest
+			switch {
+			case p.Text != nil:
+				sum = digest.FromBytes([]byte(*p.Text))
+			case e.Type == layer.TypeReg:
+				sum, sums = sums[0], sums[1:]
+			}
+			inputs = append(inputs, fileInput(inputName(p, e), e, sum))
+		}
+	}
+	return inputs, nil
+}
+
+// filesToRead are the regular files that have a source.
+func filesToRead(picks []source.Pick) []layer.Entry {
+	n := 0
+	for _, p := range picks {
+		n += len(p.Files)
+	}
+	files := make([]layer.Entry, 0, n)
 	for _, p := range picks {
 		for _, e := range p.Files {
 			if e.Type == layer.TypeReg && p.Text == nil {
@@ -24,30 +59,7 @@ func hashPicks(ctx context.Context, src source.Source, picks []source.Pick) ([]I
 			}
 		}
 	}
-	sums := make(map[string]digest.Digest, len(files))
-	if len(files) > 0 { // here-documents have no source
-		digests, err := src.Sums(ctx, files)
-		if err != nil {
-			return nil, err
-		}
-		for i, e := range files {
-			sums[e.Name] = digests[i]
-		}
-	}
-	var inputs []Input
-	for _, p := range picks {
-		if p.Dir != "" {
-			inputs = append(inputs, Input{"directory " + p.Name, contents})
-		}
-		for _, e := range p.Files {
-			sum := sums[e.Name]
-			if p.Text != nil {
-				sum = digest.FromBytes([]byte(*p.Text))
-			}
-			inputs = append(inputs, Input{kind(e) + " " + inputName(p, e), describe(e, sum)})
-		}
-	}
-	return inputs, nil
+	return files
 }
 
 // inputName is the name under which a file is an input.
@@ -56,6 +68,16 @@ func inputName(p source.Pick, e layer.Entry) string {
 		return p.Name // not where a link led to: its last part is the name in the image
 	}
 	return e.Name
+}
+
+// fileInput is a file as an input. There may be a million of them, so the name and
+// the value are one string in memory.
+func fileInput(name string, e layer.Entry, sum digest.Digest) Input {
+	b := make([]byte, 0, 256)
+	b = append(append(append(b, kind(e)...), ' '), printed(name)...)
+	n := len(b)
+	text := string(describe(b, e, sum))
+	return Input{text[:n], text[n:]}
 }
 
 // kind is the type of a file in a word.
@@ -71,24 +93,36 @@ func kind(e layer.Entry) string {
 	return "special file"
 }
 
-// describe is everything else about a file: "0755 0:0 69 sha256:8f43…".
-func describe(e layer.Entry, sum digest.Digest) string {
-	b := make([]byte, 0, 128)
-	b = fmt.Appendf(b, "%04o %d:%d", e.Mode, e.UID, e.GID)
+// printed is a name as an input may have it. The cache keeps inputs as JSON, which
+// is Unicode and nothing else, and two names must not look like one. A name that
+// begins with a quotation mark is quoted, too, so that it is not taken for one
+// that was.
+func printed(name string) string {
+	if utf8.ValidString(name) && !strings.HasPrefix(name, `"`) {
+		return name
+	}
+	return strconv.Quote(name)
+}
+
+// describe adds everything else about a file: "0755 0:0 69 sha256:8f43…".
+func describe(b []byte, e layer.Entry, sum digest.Digest) []byte {
+	b = append(b, '0'+byte(e.Mode>>9&7), '0'+byte(e.Mode>>6&7), '0'+byte(e.Mode>>3&7), '0'+byte(e.Mode&7))
+	b = strconv.AppendInt(append(b, ' '), int64(e.UID), 10)
+	b = strconv.AppendInt(append(b, ':'), int64(e.GID), 10)
 	switch e.Type {
 	case layer.TypeReg:
 		b = strconv.AppendInt(append(b, ' '), e.Size, 10)
 		b = append(append(b, ' '), sum...)
 	case layer.TypeSymlink:
-		b = append(append(b, " -> "...), e.Linkname...)
+		b = append(append(b, " -> "...), printed(e.Linkname)...)
 	case layer.TypeDir:
 	default:
 		b = fmt.Appendf(b, " type %c %d,%d", e.Type, e.Devmajor, e.Devminor)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Xattrs)) {
-		b = fmt.Appendf(b, " %s=%q", name, e.Xattrs[name])
+		b = fmt.Appendf(b, " %s=%q", printed(name), e.Xattrs[name])
 	}
-	return string(b)
+	return b
 }
 
 // contents stands for a directory that gives only what is in it: its own mode

@@ -15,6 +15,7 @@ import (
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/oci"
 	"minidock.dev/minidock/source"
+	"minidock.dev/minidock/union"
 )
 
 // prepareCopy makes COPY ready. What it copies is hashed here already, because
@@ -27,27 +28,41 @@ func (s *stage) prepareCopy(ctx context.Context, in dockerfile.Instruction) (wor
 	if c.image, err = s.imageOf(ctx, in); err != nil {
 		return work{}, err
 	}
-	inputs, err := c.inputs(ctx)
-	if err != nil {
+	if err := c.writeAhead(ctx); err != nil {
 		return work{}, err
 	}
-	w := work{text: c.text(), inputs: inputs}
-	createdBy := s.nop(fmt.Sprintf("%s %s%s in %s ", in.Name, c.flagText(), contentName(inputs), c.dest))
-	if c.picked && len(c.picks) == 0 {
+	inputs, err := c.inputs(ctx)
+	if err != nil {
+		c.drop()
+		return work{}, err
+	}
+	w := work{text: c.text(), inputs: inputs, drop: c.drop}
+	if c.picked && c.empty() {
 		w.warnings = []string{fmt.Sprintf("%s: no file matches %s", in.Name, strings.Join(c.paths, " "))}
 	}
+	createdBy := func() string {
+		return s.nop(fmt.Sprintf("%s %s%s in %s ", in.Name, c.flagText(), contentName(inputs), c.dest))
+	}
+	put := func(l image.Layer) *image.Image { return s.appendLayer(l, createdBy()) }
 	w.make = func(ctx context.Context, _ io.Writer) (*image.Image, error) {
 		if err := c.pick(ctx); err != nil {
 			return nil, err
 		}
-		if len(c.picks) == 0 {
-			return s.changeConfig(func(*oci.ImageConfig) {}, createdBy), nil
+		if c.empty() {
+			return s.changeConfig(func(*oci.ImageConfig) {}, createdBy()), nil
 		}
 		l, err := c.layer(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return s.appendLayer(l, createdBy), nil
+		return put(l), nil
+	}
+	if w.linked, err = c.linked(ctx, w); err != nil {
+		c.drop()
+		return work{}, err
+	}
+	if w.linked != nil {
+		w.linked.put = put
 	}
 	return w, nil
 }
@@ -73,18 +88,29 @@ func (c *copying) inputs(ctx context.Context) ([]Input, error) {
 	return inputs, cache.put(ctx, key, record{}, inputs)
 }
 
-// hash lists the files to copy as inputs.
+// hash lists the files to copy as inputs. An archive is one like any other file: its
+// bytes say what comes out of it.
 func (c *copying) hash(ctx context.Context) ([]Input, error) {
 	if err := c.pick(ctx); err != nil {
 		return nil, err
 	}
-	if c.in.Name == "ADD" {
-		if err := refuseArchives(ctx, c.source, c.picks); err != nil {
-			return nil, err
-		}
+	inputs, err := hashPicks(ctx, c.source, c.picks)
+	if err != nil {
+		return nil, err
 	}
-	return hashPicks(ctx, c.source, c.picks)
+	for _, d := range c.downloads {
+		if d.checksum == "" {
+			if err := d.fetch(ctx, c.stage.httpClient(), c.stage.Layout.TempDir()); err != nil {
+				return nil, err
+			}
+		}
+		inputs = append(inputs, d.input())
+	}
+	return inputs, nil
 }
+
+// empty reports whether there is nothing to copy: a wildcard may match no file.
+func (c *copying) empty() bool { return len(c.picks)+len(c.downloads) == 0 }
 
 // pick finds the files to copy, once.
 func (c *copying) pick(ctx context.Context) error {
@@ -96,8 +122,12 @@ func (c *copying) pick(ctx context.Context) error {
 		if err := c.open(ctx); err != nil {
 			return err
 		}
+		pick := source.PickAll
+		if c.parents {
+			pick = pickParents
+		}
 		var err error
-		if c.picks, err = source.PickAll(c.source, c.paths, c.keep); err != nil {
+		if c.picks, err = pick(c.source, c.paths, c.keep); err != nil {
 			return c.explainMissing(err)
 		}
 	}
@@ -105,7 +135,7 @@ func (c *copying) pick(ctx context.Context) error {
 		e := layer.Entry{Name: h.Name, Type: layer.TypeReg, Mode: 0o644, Size: int64(len(h.Content)), ModTime: c.stage.now()}
 		c.picks = append(c.picks, source.Pick{Name: h.Name, Files: []layer.Entry{e}, Text: &h.Content})
 	}
-	if len(c.paths)+len(c.inline) > 1 && !c.intoDirectory() {
+	if len(c.paths)+len(c.inline)+len(c.downloads) > 1 && !c.intoDirectory() {
 		//lint:ignore ST1005 docker's text
 		return fmt.Errorf("When using %s with more than one source file, the destination must be a directory and end with a /", c.in.Name)
 	}
@@ -122,39 +152,46 @@ func (c *copying) open(ctx context.Context) (err error) {
 	return err
 }
 
-// explainMissing says what people find when they search for it.
-func (c *copying) explainMissing(err error) error {
-	var missing *source.MissingError
-	switch {
-	case !errors.As(err, &missing):
-		return err
-	case c.image != nil:
-		return fmt.Errorf("%s failed: stat %s: file does not exist", c.in.Name, missing.Name)
+// layer makes the layer.
+func (c *copying) layer(ctx context.Context) (image.Layer, error) {
+	if c.ahead == nil {
+		var err error
+		if c.ahead, err = c.write(ctx); err != nil {
+			return image.Layer{}, err
+		}
 	}
-	return fmt.Errorf("%s failed: file not found in build context or excluded by .dockerignore: stat %s: file does not exist", c.in.Name, missing.Name)
+	return c.ahead.Store(ctx)
 }
 
-// layer makes the layer: every file gets its place in the image, then all are
+// write writes the layer: every file gets its place in the image, then all are
 // written.
-func (c *copying) layer(ctx context.Context) (image.Layer, error) {
+func (c *copying) write(ctx context.Context) (*image.PreparedLayer, error) {
+	for _, d := range c.downloads {
+		if err := d.fetch(ctx, c.stage.httpClient(), c.stage.Layout.TempDir()); err != nil {
+			return nil, err
+		}
+	}
 	root, err := c.stage.images.Open(ctx, c.stage.image.Layers)
 	if err != nil {
-		return image.Layer{}, err
+		return nil, err
 	}
-	var who *owner
 	if c.chown != "" {
 		o, err := readOwner(ctx, root, c.chown)
 		if err != nil {
-			return image.Layer{}, err
+			return nil, err
 		}
-		who = &o
+		c.owner = &o
+	}
+	below := root.View()
+	if c.link {
+		below = union.New()
 	}
 	parent := layer.Entry{Type: layer.TypeDir, Mode: 0o755, ModTime: c.time(c.newest())}
-	d := newDraft(root.View(), who.of(parent))
-	if err := c.place(d, who); err != nil {
-		return image.Layer{}, err
+	d := newDraft(below, c.owner.of(parent))
+	if err := c.place(ctx, d); err != nil {
+		return nil, err
 	}
-	return image.WriteLayer(ctx, c.stage.Layout, func(w *layer.Writer) error { return d.write(ctx, w, c.source) })
+	return image.PrepareLayer(ctx, c.stage.Layout, func(w *layer.Writer) error { return d.write(ctx, w) })
 }
 
 // newest is the time of the youngest file. Directories that are made on the way
@@ -168,6 +205,11 @@ func (c *copying) newest() time.Time {
 			}
 		}
 	}
+	for _, d := range c.downloads {
+		if d.file.ModTime.After(t) {
+			t = d.file.ModTime
+		}
+	}
 	if t.IsZero() {
 		return c.stage.now()
 	}
@@ -175,50 +217,128 @@ func (c *copying) newest() time.Time {
 }
 
 // place decides where each file goes. A directory gives its contents to the
-// destination; a file becomes the destination, or goes into it if that is a
-// directory or is written as one.
-func (c *copying) place(d *draft, who *owner) error {
-	dest := c.dest
-	if !path.IsAbs(dest) {
-		dest = path.Join(c.stage.workdir(), dest)
-	}
-	name, there, err := d.destination(dest)
+// destination, and so does an archive; a file becomes the destination, or goes into it
+// if that is a directory or is written as one.
+func (c *copying) place(ctx context.Context, d *draft) error {
+	name, there, err := d.destination(c.destination())
 	exists := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	into := c.intoDirectory() || exists && there.IsDir()
 	for _, p := range c.picks {
-		if p.Dir == "" && !into {
-			if err := d.add(c.dressed(p.Files[0], name, p, who)); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := d.mkdirAll(name); err != nil {
+		if err := c.placePick(ctx, d, p, name, into); err != nil {
 			return err
 		}
-		for _, e := range p.Files {
-			target := path.Join(name, path.Base(p.Name))
-			if p.Dir != "" {
-				target = path.Join(name, source.Below(p.Dir, e.Name))
-			}
-			if err := d.add(c.dressed(e, target, p, who)); err != nil {
-				return err
-			}
+	}
+	for _, p := range c.downloads {
+		if err := c.placeDownload(ctx, d, p, name, into); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// dressed is a source file as it will be in the layer.
-func (c *copying) dressed(from layer.Entry, name string, p source.Pick, who *owner) drafted {
-	e := who.of(from)
-	e.Name, e.LinkOf, e.ModTime = name, "", c.time(from.ModTime)
-	if c.mode >= 0 && e.Type != layer.TypeSymlink {
-		e.Mode = c.mode
+// destination is where to copy to, as an absolute path.
+func (c *copying) destination() string {
+	if path.IsAbs(c.dest) {
+		return c.dest
 	}
-	return drafted{Entry: e, from: from, text: p.Text}
+	return path.Join(c.stage.workdir(), c.dest)
+}
+
+func (c *copying) placePick(ctx context.Context, d *draft, p source.Pick, name string, into bool) error {
+	if p.Dir == "" {
+		at := content{source: c.source, file: &p.Files[0], text: p.Text}
+		return c.placeFile(ctx, d, at, c.unpack && p.Text == nil, p.Name, name, into)
+	}
+	if err := d.mkdirAll(name); err != nil {
+		return err
+	}
+	first := map[string]*layer.Entry{}
+	for i, e := range p.Files {
+		at := content{source: c.source, file: &p.Files[i]}
+		if id := c.identity(e); first[id] != nil {
+			at.file = first[id]
+		} else if id != "" {
+			first[id] = at.file
+		}
+		target := path.Join(name, source.Below(p.Dir, e.Name))
+		if err := d.add(c.dressed(at, target)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// identity tells which names in an image are hard links to the same file: they have
+// the same identity. It is "" where that cannot be told.
+func (c *copying) identity(e layer.Entry) string {
+	im, ok := c.source.(*source.Image)
+	if !ok || e.Type != layer.TypeReg {
+		return ""
+	}
+	i, name := im.View().Source(e.Name)
+	if name != e.Name && im.View().Layer(name) == i { // a link to a file of a lower layer
+		e, _ = im.View().Lookup(name)
+	}
+	if name == e.Name && e.LinkOf != "" { // a link within one
+		name = e.LinkOf
+	}
+	return fmt.Sprintf("%d/%s", i, name)
+}
+
+// placeFile places a file at or in the destination, or what is in it if it is to be
+// unpacked and is an archive. Its own name, which base ends in, is for a directory.
+func (c *copying) placeFile(ctx context.Context, d *draft, at content, unpack bool, base, name string, into bool) error {
+	if unpack && at.file.Type == layer.TypeReg {
+		a := &archive{source: at.source, file: *at.file, name: base}
+		if err := c.placeArchive(ctx, d, a, name); !errors.Is(err, errNoArchive) {
+			return err
+		}
+	}
+	if !into {
+		return d.add(c.dressed(at, name))
+	}
+	if err := d.mkdirAll(name); err != nil {
+		return err
+	}
+	return d.add(c.dressed(at, path.Join(name, path.Base(base))))
+}
+
+// placeArchive unpacks an archive into the directory name.
+func (c *copying) placeArchive(ctx context.Context, d *draft, a *archive, name string) error {
+	err := a.unpack(ctx, d, name, func(e layer.Entry) layer.Entry {
+		e = c.mode.of(c.owner.of(e))
+		e.ModTime = c.stage.clamp(e.ModTime)
+		return e
+	})
+	if err != nil {
+		return err
+	}
+	return d.mkdirAll(name)
+}
+
+// placeDownload places a file that came from a URL. Nobody but its owner may read it:
+// what came with it is only its bytes.
+func (c *copying) placeDownload(ctx context.Context, d *draft, from *download, name string, into bool) error {
+	unpack, base := c.isSet("unpack", false), from.base()
+	if into && base == "" && !unpack {
+		return fmt.Errorf("cannot determine filename for url: %s", from.url.Redacted())
+	}
+	file := from.file
+	file.Mode, file.Xattrs = 0o600, nil
+	return c.placeFile(ctx, d, content{source: from.dir, file: &file}, unpack, base, name, into)
+}
+
+// dressed is a source file as it will be in the layer.
+func (c *copying) dressed(at content, name string) drafted {
+	e := c.mode.of(c.owner.of(*at.file))
+	e.Name, e.LinkOf, e.ModTime = name, "", c.time(at.file.ModTime)
+	if at.text != nil || e.Type != layer.TypeReg {
+		at.file, at.source = nil, nil
+	}
+	return drafted{Entry: e, from: at}
 }
 
 // time is the time of a file as the image gets to see it. For files of the context

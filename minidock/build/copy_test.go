@@ -70,7 +70,26 @@ func TestCopy(t *testing.T) {
 		{"COPY --exclude=sub --exclude=l* app /d", "0755 0:0 d/|0755 0:0 d/empty/|0644 0:0 d/main M"},
 		{"COPY <<x /d/\nhello \"$HOSTNAME\"\nx", "0755 0:0 d/|0644 0:0 d/x hello \"\"\n"},
 		{"COPY <<'x' /y\n$a\nx", "0644 0:0 y $a\n"},
+		{"COPY --chmod=go-r --chown=7 <<a <<-b /d/\nA\na\n\tB\n\tb", "0755 7:7 d/|0600 7:7 d/a A\n|0600 7:7 d/b B\n"},
+		{"COPY --chmod=u=rwX,go=rX app /d", appIn("d")},
+		{"COPY --chmod=+x,o-rwx app/sub /d/s", "0755 0:0 d/|0755 0:0 d/s/|0750 0:0 d/s/deep D"},
+		{"COPY --chmod=a-x app/ /d/", strings.NewReplacer("0755 0:0 d/empty", "0644 0:0 d/empty", "0755 0:0 d/sub", "0644 0:0 d/sub").Replace(appIn("d"))},
 		{"ADD a.txt /b", "0644 0:0 b A"},
+		{"COPY --link a.txt /new/", "0755 0:0 new/|0644 0:0 new/a.txt A"},
+		{"COPY --link a.txt /lib/", "0755 0:0 lib/|0644 0:0 lib/a.txt A"}, // not through the link
+		{"COPY --link a.txt /tmp/", "0755 0:0 tmp/|0644 0:0 tmp/a.txt A"}, // whatever /tmp was
+		{"COPY --link --chown=app a.txt /d/", "0755 1000:1001 d/|0644 1000:1001 d/a.txt A"},
+		{"COPY --parents app/sub/deep /d", "0755 0:0 d/|0755 0:0 d/app/|0755 0:0 d/app/sub/|0644 0:0 d/app/sub/deep D"},
+		{"COPY --parents app/./sub/deep /d", "0755 0:0 d/|0755 0:0 d/sub/|0644 0:0 d/sub/deep D"},
+		{"COPY --parents app/sub/./deep a.txt /d/", "0755 0:0 d/|0644 0:0 d/a.txt A|0644 0:0 d/deep D"},
+		{"COPY --parents ./app/./ /d", appIn("d")},
+		{"COPY --parents **/deep *.txt /d/", "0755 0:0 d/|0644 0:0 d/a.txt A|0755 0:0 d/app/|0755 0:0 d/app/sub/|0644 0:0 d/app/sub/deep D|0644 0:0 d/b.txt B"},
+		{"COPY --parents a*/./**/deep /d/", "0755 0:0 d/|0755 0:0 d/sub/|0644 0:0 d/sub/deep D"},
+		{"COPY --parents a*/./** /d/", appIn("d")},
+		{"COPY --parents --exclude=**/deep --exclude=app/[el]* app /d/", "0755 0:0 d/|0755 0:0 d/app/|0644 0:0 d/app/main M|0755 0:0 d/app/sub/"},
+		{"COPY --parents --exclude=* --exclude=!**/deep app /d/", "0755 0:0 d/|0755 0:0 d/app/|0755 0:0 d/app/sub/|0644 0:0 d/app/sub/deep D"},
+		{"COPY --parents nothing*/x /d/", "0755 0:0 d/"},
+		{"COPY --parents app/link /d/", "0755 0:0 d/|0755 0:0 d/app/|0777 0:0 d/app/link -> main"}, // the link itself
 	} {
 		t.Run(c.instruction, func(t *testing.T) {
 			k := copyKitchen(t)
@@ -86,6 +105,8 @@ func appIn(d string) string {
 	return strings.ReplaceAll("0755 0:0 D/|0755 0:0 D/empty/|0777 0:0 D/link -> main|0644 0:0 D/main M|0755 0:0 D/sub/|0644 0:0 D/sub/deep D", "D/", d+"/")
 }
 
+const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
+
 // TestCopyErrors: each is an error of line 2 that says what is wrong.
 func TestCopyErrors(t *testing.T) {
 	const missing = "COPY failed: file not found in build context or excluded by .dockerignore: stat "
@@ -100,14 +121,21 @@ func TestCopyErrors(t *testing.T) {
 		{"COPY a.txt /plain/x", "not a directory"},
 		{"COPY app/sub /usr/\nCOPY --chown=nobody a.txt /x", "unable to find user nobody: no matching entries in /etc/passwd of the image"},
 		{"COPY --chown=1:nogroup a.txt /x", "unable to find group nogroup"},
-		{"COPY --chmod=u=rw a.txt /x", "invalid chmod parameter: 'u=rw'. it should be octal string and between 0 and 07777"},
+		{"COPY --chmod=64a a.txt /x", "invalid chmod parameter: '64a'. it should be octal string and between 0 and 07777"},
+		{"COPY --chmod=u=q a.txt /x", "invalid chmod parameter: 'u=q'"},
 		{"COPY --from=nowhere a /x", "No such image: nowhere"},
 		{"COPY --from=base missing /x", "COPY failed: stat missing: file does not exist"},
 		{"COPY --from=$x a /x", "variable expansion is not supported for --from"},
-		{"COPY --parents a.txt /x", "COPY --parents is not supported yet"},
+		{"COPY --parents app/missing /x", missing + "app/missing: file does not exist"},
+		{"COPY --parents nowhere/./a.txt /x", missing + "nowhere/a.txt: file does not exist"},
 		{"COPY https://example.com/x /x", "source can't be a URL for COPY"},
-		{"ADD https://example.com/x /x", "ADD of a URL is not supported yet"},
-		{"ADD tar.txt /x", "ADD of the archive tar.txt is not supported yet"},
+		{"ADD --checksum=sha256:01234567 https://example.com/x /x", "invalid checksum"},
+		{"ADD --checksum=sha256:" + zeros + " https://example.com/x a.txt /x/", "checksum can't be specified for multiple sources"},
+		{"ADD --checksum=sha256:" + zeros + " a.txt /x", "checksum can't be specified for non-HTTP(S) sources"},
+		{"ADD https:///x /x", "it names no host"},
+		{"ADD git@example.com:a/b.git /x", "ADD of a Git repository is not supported: clone it"},
+		{"ADD https://example.com/a.git#main /x", "ADD of a Git repository is not supported: clone it"},
+		{"ADD --keep-git-dir=true a.txt /x", "ADD of a Git repository is not supported: clone it"},
 		{"COPY [a-.txt /x/", "syntax error in pattern"},
 		{"COPY conflict /", "cannot copy a directory to /plain: it is not a directory in the image"},
 		{"COPY conflict2 /", "cannot copy a file to /usr: it is a directory in the image"},
@@ -115,7 +143,6 @@ func TestCopyErrors(t *testing.T) {
 		t.Run(c.instruction, func(t *testing.T) {
 			k := copyKitchen(t)
 			k.write("ignored", "x")
-			k.write("tar.txt", "\x1f\x8b rest")
 			k.write("conflict/plain/x", "x")
 			k.write("conflict2/usr", "x")
 			k.ignore = "ignored"
@@ -188,7 +215,7 @@ func TestCopyFromImage(t *testing.T) {
 	f := k.base("tool", nil)
 	row := f.Config.History[0]
 	f.Image = f.Image.Append(lower, row).Append(upper, row)
-	const all = "0755 0:0 d/|0644 0:0 d/.gone|0777 0:0 d/link -> mine|4755 7:8 d/mine mine|0644 0:0 d/old new|4755 7:8 d/twin mine|4755 7:8 d/up mine"
+	const all = "0755 0:0 d/|0644 0:0 d/.gone|0777 0:0 d/link -> mine|4755 7:8 d/mine mine|0644 0:0 d/old new|4755 7:8 d/twin = d/mine|4755 7:8 d/up = d/mine"
 	for _, c := range []struct{ text, want string }{
 		{"FROM scratch\nCOPY --from=tool /app /d\n", all},
 		{"FROM scratch\nCOPY --from=tool current/ /d\n", all},

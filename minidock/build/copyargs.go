@@ -8,13 +8,14 @@ import (
 	"strconv"
 	"strings"
 
+	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/dockerfile"
 	"minidock.dev/minidock/ignore"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/source"
 )
 
-// copying is one COPY, or an ADD of plain files.
+// copying is one COPY or ADD.
 type copying struct {
 	stage    *stage
 	in       dockerfile.Instruction
@@ -22,7 +23,12 @@ type copying struct {
 	inline   []dockerfile.Heredoc // and here-documents to make files of
 	dest     string
 	chown    string          // "" without --chown
-	mode     int64           // of --chmod; -1 without
+	owner    *owner          // whom it names; nil until needed
+	chmod    string          // "" without --chmod
+	mode     modeChange      // what it says
+	link     bool            // --link
+	parents  bool            // --parents
+	unpack   bool            // whether archives among the files are unpacked: ADD, without --unpack=false
 	excluded []string        // the patterns of --exclude
 	exclude  *ignore.Matcher // and what matches them; nil without
 
@@ -30,46 +36,68 @@ type copying struct {
 	source source.Source // the files of either; nil until needed
 	picked bool          // whether picks is known
 	picks  []source.Pick // what the paths turned out to be
+
+	downloads []*download // the URLs among the sources of ADD
+
+	ahead *image.PreparedLayer // the layer, if it was written already; see writeAhead
 }
 
-// parseCopy replaces variables and reads the flags. --link is accepted and
-// changes nothing: it promises a layer that does not depend on those below, and
-// a layer of COPY never does but for the links on the way to its destination.
+// parseCopy replaces variables and reads the flags.
 func (s *stage) parseCopy(in dockerfile.Instruction) (*copying, error) {
-	c := &copying{stage: s, in: in, mode: -1}
-	for _, name := range []string{"parents", "checksum", "keep-git-dir", "unpack"} {
-		if _, ok := in.Flag(name); ok {
-			return nil, unsupported(in.Name + " --" + name)
-		}
-	}
+	c := &copying{stage: s, in: in}
 	paths, inline, dest := in.Sources()
 	var err error
-	if c.paths, err = s.expandAll(paths); err != nil {
+	if paths, err = s.expandAll(paths); err != nil {
 		return nil, err
 	}
 	if c.dest, err = s.expand(dest); err != nil {
 		return nil, err
 	}
-	for _, p := range c.paths {
-		if isURL(p) && in.Name == "COPY" {
-			return nil, errors.New("source can't be a URL for COPY")
-		} else if isURL(p) {
-			return nil, unsupported("ADD of a URL")
-		}
-	}
 	if c.inline, err = s.expandHeredocs(inline); err != nil {
 		return nil, err
 	}
-	return c, c.parseFlags()
+	if err := c.parseFlags(); err != nil {
+		return nil, err
+	}
+	return c, c.sortPaths(paths)
 }
 
-func isURL(s string) bool {
-	for _, scheme := range []string{"http://", "https://", "git://", "git@"} {
-		if strings.HasPrefix(s, scheme) {
-			return true
+// sortPaths tells the files to download from those to copy.
+func (c *copying) sortPaths(paths []string) error {
+	text, hasChecksum := c.in.Flag("checksum")
+	var checksum digest.Digest
+	if hasChecksum {
+		if len(paths)+len(c.inline) > 1 {
+			return errors.New("checksum can't be specified for multiple sources")
+		}
+		text, err := c.stage.expand(text)
+		if err != nil {
+			return err
+		}
+		if checksum, err = digest.Parse(text); err != nil {
+			return fmt.Errorf("invalid checksum: %w", err)
 		}
 	}
-	return false
+	for _, p := range paths {
+		switch {
+		case c.in.Name == "COPY" && (isURL(p) || isGit(p)):
+			return errors.New("source can't be a URL for COPY")
+		case isGit(p):
+			return errGit
+		case isURL(p):
+			d, err := newDownload(p, checksum)
+			if err != nil {
+				return err
+			}
+			c.downloads = append(c.downloads, d)
+		default:
+			c.paths = append(c.paths, p)
+		}
+	}
+	if hasChecksum && len(c.downloads) == 0 {
+		return errors.New("checksum can't be specified for non-HTTP(S) sources")
+	}
+	return nil
 }
 
 // imageOf finds what --from names: an earlier stage, by name or by number, or
@@ -82,7 +110,12 @@ func (s *stage) imageOf(ctx context.Context, in dockerfile.Instruction) (*image.
 	if strings.Contains(from, "$") {
 		return nil, errors.New("variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround")
 	}
-	d, isStage, err := s.stageOf(in, s.number)
+	return s.imageFrom(ctx, from)
+}
+
+// imageFrom finds an earlier stage, or else an image.
+func (s *stage) imageFrom(ctx context.Context, from string) (*image.Image, error) {
+	d, isStage, err := s.stageFrom(from, s.number)
 	switch {
 	case err != nil:
 		return nil, err
@@ -112,18 +145,22 @@ func (s *stage) expandHeredocs(docs []dockerfile.Heredoc) ([]dockerfile.Heredoc,
 }
 
 func (c *copying) parseFlags() error {
+	if _, ok := c.in.Flag("keep-git-dir"); ok {
+		return errGit
+	}
+	c.link, c.parents = c.isSet("link", false), c.isSet("parents", false)
 	chown, _ := c.in.Flag("chown")
 	chmod, hasMode := c.in.Flag("chmod")
 	var err error
 	if c.chown, err = c.stage.expand(chown); err != nil {
 		return err
 	}
-	if chmod, err = c.stage.expand(chmod); err != nil {
+	if c.chmod, err = c.stage.expand(chmod); err != nil {
 		return err
 	}
 	if hasMode {
-		if c.mode, err = strconv.ParseInt(chmod, 8, 64); err != nil || c.mode < 0 || c.mode > 0o7777 {
-			return fmt.Errorf("invalid chmod parameter: '%s'. it should be octal string and between 0 and 07777", chmod)
+		if c.mode, err = parseMode(c.chmod); err != nil {
+			return err
 		}
 	}
 	if c.excluded, err = c.stage.expandAll(c.in.FlagValues("exclude")); err != nil {
@@ -132,18 +169,36 @@ func (c *copying) parseFlags() error {
 	if len(c.excluded) > 0 {
 		c.exclude, err = ignore.Parse(strings.NewReader(strings.Join(c.excluded, "\n")))
 	}
+	c.unpack = c.isSet("unpack", c.in.Name == "ADD")
 	return err
+}
+
+// isSet returns the value of a flag that is true or false.
+func (c *copying) isSet(name string, otherwise bool) bool {
+	value, ok := c.in.Flag(name)
+	if !ok {
+		return otherwise
+	}
+	return value == "true"
 }
 
 // text is the instruction for the key. --from is not in it: the files that it
 // led to are.
 func (c *copying) text() string {
 	words := []string{c.in.Name}
+	for _, flag := range []string{"link", "parents", "unpack"} {
+		if _, ok := c.in.Flag(flag); ok {
+			words = append(words, fmt.Sprintf("--%s=%t", flag, c.isSet(flag, false)))
+		}
+	}
 	for _, p := range c.excluded {
 		words = append(words, strconv.Quote("--exclude="+p))
 	}
 	for _, p := range c.paths {
 		words = append(words, quoteBlank(p))
+	}
+	for _, d := range c.downloads {
+		words = append(words, d.url.String())
 	}
 	for _, h := range c.inline {
 		words = append(words, "<<"+h.Name)
@@ -166,8 +221,10 @@ func (c *copying) flagText() string {
 	if c.chown != "" {
 		s += "--chown=" + c.chown + " "
 	}
-	if c.mode >= 0 {
-		s += fmt.Sprintf("--chmod=%o ", c.mode)
+	if c.mode.octal {
+		s += fmt.Sprintf("--chmod=%o ", c.mode.mode)
+	} else if c.chmod != "" {
+		s += "--chmod=" + c.chmod + " "
 	}
 	return s
 }

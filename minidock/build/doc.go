@@ -33,8 +33,8 @@
 // tells every input of every key, and of the first miss which input has changed.
 //
 // What it does not do: run commands (RUN is a function in Options), fetch base
-// images (so is that), tag the result, or print. Refused by name: RUN --mount
-// and here-documents with #!, ADD of archives and URLs, COPY --parents.
+// images (so is that), tag the result, or print. Refused by name: ADD of archives
+// and URLs, COPY --parents, RUN --security=insecure, --device and ssh mounts.
 //
 // Reference: https://docs.docker.com/reference/dockerfile/
 //

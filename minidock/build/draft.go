@@ -1,32 +1,42 @@
 package build
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"maps"
 	"path"
-	"slices"
 	"strings"
 
 	"minidock.dev/minidock/layer"
-	"minidock.dev/minidock/source"
 	"minidock.dev/minidock/union"
 )
 
 // draft is a layer before it is written: its entries, checked against what lies
-// below. The order in which they are added does not matter to the result.
+// below. The order in which they are added does not matter to the result, but for
+// what an archive holds twice.
 type draft struct {
 	below   *union.View
 	parent  layer.Entry // what a directory made on the way looks like
 	entries map[string]drafted
+
+	// An archive may put a file where a directory was. What was in the directory is
+	// then gone, and stays gone if the next entry makes a directory of it again. To
+	// look for it in entries at once could take for ever: a hostile archive does this
+	// a million times. Instead each entry says when it was made, and one that is older
+	// than its directory does not count. replaced is how often this has happened; at 0
+	// nobody need care.
+	replaced int
+	made     int
+	memory   int64 // about what the names take, in bytes
+
+	last struct{ name, resolved string } // a directory that follow was asked for, and the answer
 }
 
 // drafted is an entry of the layer and where its contents are.
 type drafted struct {
 	layer.Entry
-	from layer.Entry // of a regular file: the file to read
-	text *string     // or the contents themselves
+	from   content
+	made   int  // when, counted in entries
+	hides  bool // the image has a directory where this file is
+	opaque bool // a directory that does not show what the image has in it
 }
 
 func newDraft(below *union.View, parent layer.Entry) *draft {
@@ -54,6 +64,36 @@ func (d *draft) add(e drafted) error {
 	case there && !e.IsDir() && old.IsDir():
 		return fmt.Errorf("cannot copy a file to /%s: it is a directory in the image", e.Name)
 	}
+	return d.replace(e)
+}
+
+// replace puts a file into the layer as tar does: whatever is there must go, except
+// that a directory keeps what is in it when a directory comes.
+func (d *draft) replace(e drafted) error {
+	if err := d.mkdirAll(path.Dir(e.Name)); err != nil {
+		return err
+	}
+	old, there := d.lookup(e.Name)
+	before := d.entries[e.Name]
+	e.made = d.count(e)
+	switch {
+	case there && old.IsDir() && e.IsDir():
+		if before.made > 0 {
+			e.made, e.opaque = before.made, before.opaque
+		}
+	case there && old.IsDir():
+		d.replaced++
+		low, ok := d.below.Lookup(e.Name)
+		e.hides = ok && low.IsDir()
+	case there && e.IsDir():
+		d.replaced++
+		e.opaque = before.hides
+	case there:
+		e.hides = before.hides
+	}
+	if there && !(old.IsDir() && e.IsDir()) || e.Type == layer.TypeSymlink {
+		d.last.name = ""
+	}
 	d.entries[e.Name] = e
 	return nil
 }
@@ -70,7 +110,7 @@ func (d *draft) mkdirAll(name string) error {
 	if there && !e.IsDir() {
 		return fmt.Errorf("cannot copy into /%s: it is not a directory in the image", name)
 	}
-	if _, done := d.entries[name]; done {
+	if _, done := d.alive(name); done {
 		return nil
 	}
 	if err := d.mkdirAll(path.Dir(name)); err != nil {
@@ -80,72 +120,86 @@ func (d *draft) mkdirAll(name string) error {
 		e = d.parent
 		e.Name = name
 	}
-	d.entries[name] = drafted{Entry: e}
+	d.entries[name] = drafted{Entry: e, made: d.count(drafted{Entry: e})}
 	return nil
+}
+
+// count numbers a new entry.
+func (d *draft) count(e drafted) int {
+	d.made++
+	d.memory += int64(512 + len(e.Name) + len(e.Linkname))
+	for name, value := range e.Xattrs {
+		d.memory += int64(len(name) + len(value))
+	}
+	return d.made
 }
 
 // lookup finds a file in the layer, else in the image.
 func (d *draft) lookup(name string) (layer.Entry, bool) {
-	if e, ok := d.entries[name]; ok {
+	if e, ok := d.alive(name); ok {
 		return e.Entry, true
+	}
+	if d.replaced > 0 && d.covered(name) {
+		return layer.Entry{}, false
 	}
 	return d.below.Lookup(name)
 }
 
-// write writes the archive: directories, then the contents in the order in
-// which the source reads quickest, then links and the like.
-func (d *draft) write(ctx context.Context, w *layer.Writer, src source.Source) error {
-	var files, rest []drafted
-	for _, name := range slices.Sorted(maps.Keys(d.entries)) {
-		e := d.entries[name]
-		switch {
-		case e.IsDir():
-			if err := w.WriteEntry(e.Entry, nil); err != nil {
-				return err
-			}
-		case e.Type == layer.TypeReg && e.text == nil:
-			files = append(files, e)
-		default:
-			rest = append(rest, e)
+// alive finds a file in the layer.
+func (d *draft) alive(name string) (drafted, bool) {
+	e, ok := d.entries[name]
+	if !ok || d.replaced == 0 {
+		return e, ok
+	}
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if p := d.entries[dir]; !p.IsDir() || p.made > e.made {
+			return drafted{}, false
 		}
 	}
-	if err := writeFiles(ctx, w, src, files); err != nil {
-		return err
-	}
-	for _, e := range rest {
-		var content io.Reader
-		if e.text != nil {
-			content = strings.NewReader(*e.text)
-		}
-		if err := w.WriteEntry(e.Entry, content); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e, true
 }
 
-// writeFiles copies the contents. A file with several destinations is read once
-// for each.
-func writeFiles(ctx context.Context, w *layer.Writer, src source.Source, files []drafted) error {
-	for len(files) > 0 {
-		var again []drafted
-		var batch []layer.Entry
-		to := map[string]layer.Entry{}
-		for _, f := range files {
-			if _, twice := to[f.from.Name]; twice {
-				again = append(again, f)
-				continue
-			}
-			to[f.from.Name] = f.Entry
-			batch = append(batch, f.from)
+// covered reports whether the layer hides what the image has under a name.
+func (d *draft) covered(name string) bool {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if p, ok := d.alive(dir); ok && (!p.IsDir() || p.opaque) {
+			return true
 		}
-		err := src.Read(ctx, batch, func(from layer.Entry, content io.Reader) error {
-			return w.WriteEntry(to[from.Name], content)
-		})
-		if err != nil {
-			return err
-		}
-		files = again
 	}
-	return nil
+	return false
+}
+
+// maxLinks is how many symbolic links a name may lead through, as in Linux
+// (path_resolution(7)).
+const maxLinks = 40
+
+// follow returns where the directory name is, once the symbolic links on the way are
+// followed: those of the image, and those that the layer has so far. The root is the
+// image's, and nothing leads out of it. What is not there yet is taken as it is written.
+func (d *draft) follow(name string) (string, error) {
+	if name == d.last.name {
+		return d.last.resolved, nil
+	}
+	at, todo, links := ".", strings.Split(name, "/"), 0
+	for len(todo) > 0 {
+		at = path.Join("/", at, todo[0])[1:] // ".." ends at the root
+		todo = todo[1:]
+		if at == "" {
+			at = "."
+			continue
+		}
+		e, ok := d.lookup(at)
+		if !ok || e.Type != layer.TypeSymlink {
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", fmt.Errorf("too many symbolic links in %s", name)
+		}
+		if at = path.Dir(at); path.IsAbs(e.Linkname) {
+			at = "."
+		}
+		todo = append(strings.Split(e.Linkname, "/"), todo...)
+	}
+	d.last.name, d.last.resolved = name, at
+	return at, nil
 }

@@ -57,7 +57,7 @@ func TestDescribe(t *testing.T) {
 		{layer.Entry{Type: layer.TypeChar, Mode: 0o600, Devmajor: 1, Devminor: 3}, "0600 0:0 type 3 1,3"},
 		{layer.Entry{Type: layer.TypeReg, Xattrs: map[string]string{"user.b": "2", "user.a": "\x00"}}, `0000 0:0 0 sum user.a="\x00" user.b="2"`},
 	} {
-		if got := describe(c.entry, "sum"); got != c.want {
+		if got := string(describe(nil, c.entry, "sum")); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -133,16 +134,32 @@ func (k *kitchen) run(ctx context.Context, s RunStep, out io.Writer) (image.Laye
 type outcome struct {
 	*image.Image
 	manifest oci.Descriptor
-	results  []Result
-	output   bytes.Buffer
+
+	mu      sync.Mutex // stages are built at the same time
+	steps   []Step
+	results []Result
+	output  bytes.Buffer
 }
 
-func (o *outcome) Step(n, total int, text string) io.Writer {
-	fmt.Fprintf(&o.output, "Step %d/%d : %s\n", n, total, text)
-	return &o.output
+func (o *outcome) Step(s Step) io.Writer {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.steps = append(o.steps, s)
+	fmt.Fprintf(&o.output, "Step %d/%d : %s\n", s.N, s.Total, s.Text)
+	return o
 }
 
-func (o *outcome) Result(r Result) { o.results = append(o.results, r) }
+func (o *outcome) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.output.Write(p)
+}
+
+func (o *outcome) Result(r Result) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.results = append(o.results, r)
+}
 
 // cached tells of each step but FROM whether it came from the cache: "c" or "-".
 func (o *outcome) cached() string {
@@ -226,6 +243,8 @@ func (k *kitchen) list(l image.Layer) []string {
 		line := fmt.Sprintf("%04o %d:%d %s", h.Mode, h.Uid, h.Gid, h.Name)
 		if h.Typeflag == tar.TypeSymlink {
 			line += " -> " + h.Linkname
+		} else if h.Typeflag == tar.TypeLink {
+			line += " = " + h.Linkname
 		} else if len(content) > 0 {
 			line += " " + string(content)
 		}

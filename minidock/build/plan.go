@@ -94,30 +94,47 @@ func (b *builder) newStage(i int) (*stage, error) {
 			// The trigger may name a stage of this file, too. What is wrong
 			// with it is for those to learn in whose build it runs.
 			if trigger, err := dockerfile.ParseInstruction(in.Args[0], b.File.Escape); err == nil {
-				if d, ok, err := b.stageOf(trigger, i); err == nil && ok {
-					s.needs = append(s.needs, d)
+				if used, err := b.stagesOf(trigger, i); err == nil {
+					s.needs = append(s.needs, used...)
 				}
 			}
 			continue
 		}
-		d, ok, err := b.stageOf(in, i)
+		used, err := b.stagesOf(in, i)
 		if err != nil {
 			return nil, lineError(in, err)
 		}
-		if ok && !slices.Contains(s.needs, d) {
-			s.needs = append(s.needs, d)
+		for _, d := range used {
+			if !slices.Contains(s.needs, d) {
+				s.needs = append(s.needs, d)
+			}
 		}
 	}
 	return s, nil
 }
 
-// stageOf returns the stage that --from of an instruction of stage i names, by
-// name or number; false when it has no such flag or it names an image.
-func (b *builder) stageOf(in dockerfile.Instruction, i int) (int, bool, error) {
-	from, ok := in.Flag("from")
-	if !ok || in.Name != "COPY" {
-		return 0, false, nil
+// stagesOf returns the stages that an instruction of stage i takes files from:
+// COPY --from and the mounts of RUN.
+func (b *builder) stagesOf(in dockerfile.Instruction, i int) (used []int, err error) {
+	names := mountedFrom(in)
+	if from, ok := in.Flag("from"); ok && in.Name == "COPY" {
+		names = append(names, from)
 	}
+	for _, from := range names {
+		d, ok, err := b.stageFrom(from, i)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			used = append(used, d)
+		}
+	}
+	return used, nil
+}
+
+// stageFrom returns the stage that an instruction of stage i means by a name or a
+// number; false when it is the name of an image.
+func (b *builder) stageFrom(from string, i int) (int, bool, error) {
 	if d, ok := b.stageNamed(from, i); ok {
 		return d, true, nil
 	}

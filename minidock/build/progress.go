@@ -1,6 +1,7 @@
 package build
 
 import (
+	"fmt"
 	"io"
 	"time"
 
@@ -8,20 +9,31 @@ import (
 	"minidock.dev/minidock/image"
 )
 
-// Progress hears how a build goes. The calls come one at a time.
+// Progress hears how a build goes. The calls about one stage come one after the
+// other; those about different stages may come at the same time.
 type Progress interface {
-	// Step is called when a step begins: its number, how many there are (more
-	// than before once a base image has brought ONBUILD instructions), and the
-	// instruction as written. What RUN prints goes to the writer that is
-	// returned, standard output and error as one; nil throws it away.
-	Step(n, total int, text string) io.Writer
-	// Result is called when a step has succeeded. An ARG before the first
-	// FROM has a Step and no Result: it makes no image.
+	// Step is called when a step begins. What RUN prints goes to the writer that
+	// is returned, standard output and error as one; nil throws it away.
+	Step(s Step) io.Writer
+	// Result is called when a step has succeeded. An ARG before the first FROM
+	// has a Step and no Result: it makes no image. A step that fails has none
+	// either; see [StepError].
 	Result(r Result)
+}
+
+// Step is an instruction and its place in the build. All numbers are known
+// before the first stage begins.
+type Step struct {
+	N, Total         int    // of the whole build, from 1
+	Stage            int    // number of the stage in the Dockerfile, from 0; -1 for an ARG before the first
+	StageName        string // its name, "" if it has none
+	InStage, OfStage int    // as N and Total, of the stage alone
+	Text             string // the instruction as written
 }
 
 // Result is what came of a step.
 type Result struct {
+	Stage    int // as in Step
 	N, Total int
 	Text     string        // the instruction, as given to Step
 	Image    digest.Digest // ID of the image after it; "" after FROM scratch
@@ -29,6 +41,17 @@ type Result struct {
 	Layer    *image.Layer  // the layer that the step added; nil if none
 	Size     int64         // bytes of that layer's archive
 	Duration time.Duration // how long the step took, hashing its inputs included
-	Missed   string        // why the cache did not have it ("changed file run.sh"); "" if not known
+	Missed   string        // why the cache did not have it ("changed run.sh"); "" if not known
 	Warnings []string      // for people
+	Key      Key           // the step's name in the cache; "" for FROM
+	Inputs   []Input       // what the key is the hash of
 }
+
+// StepError says in which step a build has failed.
+type StepError struct {
+	Step Step
+	Err  error
+}
+
+func (e *StepError) Error() string { return fmt.Sprintf("%v", e.Err) }
+func (e *StepError) Unwrap() error { return e.Err }

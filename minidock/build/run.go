@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,33 @@ type RunStep struct {
 	User       string     // as USER has it; "" is root
 	Network    string     // "" is the default, else "none" or "host"
 	Clamp      *time.Time // files may not be younger; nil: as they are
+	Mounts     []Mount
+	Ulimits    []string // NAME=SOFT[:HARD]
+	ExtraHosts []string // NAME:ADDRESS, for /etc/hosts
+	// Script is a here-document that begins with #!. It becomes a read-only
+	// executable file in /dev/pipes, which Args runs.
+	Script *string
+}
+
+// Mount is what RUN --mount puts into the container for one command.
+type Mount struct {
+	Type     string // "bind", "cache", "tmpfs" or "secret"
+	Target   string // absolute
+	ReadOnly bool
+
+	// Of a bind: the files of an image, and which of them. What the command writes
+	// there is thrown away. Of a cache: what it holds in the beginning; none is nothing.
+	Layers []image.Layer
+	Path   string // absolute
+
+	// Of a cache: a directory that outlives the build.
+	ID      string
+	Sharing string // "shared", "private" or "locked"
+
+	Mode     int64 // of a cache or a secret
+	UID, GID int
+	Size     int64  // of a tmpfs, in bytes; 0 is no limit
+	Content  []byte // of a secret, which is never written to a disk
 }
 
 // RunFunc runs a command, sends what it prints to out, and returns the layer of
@@ -36,8 +64,9 @@ type RunFunc func(ctx context.Context, s RunStep, out io.Writer) (image.Layer, e
 
 // ExitError says that the command of a RUN failed.
 type ExitError struct {
-	Code int
+	Code int // 128+n when signal n has killed it
 	Args []string
+	Tail []string // the last lines of its output, see [Tail]
 }
 
 func (e *ExitError) Error() string {
@@ -46,39 +75,75 @@ func (e *ExitError) Error() string {
 
 // prepareRun makes RUN ready. Its files cannot be known before, so the key is
 // all that the command gets to see: what it runs in, and with what.
-func (s *stage) prepareRun(in dockerfile.Instruction) (work, error) {
-	network, err := runFlags(in)
+func (s *stage) prepareRun(ctx context.Context, in dockerfile.Instruction) (work, error) {
+	network, err := s.runNetwork(in)
 	if err != nil {
 		return work{}, err
 	}
-	if _, ok := in.Shebang(); ok {
-		return work{}, unsupported("RUN of a here-document that begins with #!")
+	mounts, err := s.parseMounts(ctx, in)
+	if err != nil {
+		return work{}, err
 	}
-	args := s.command(in)
 	c := s.image.Config.Config
 	exported := s.scope.export(c.Env)
-	w := work{text: fmt.Sprintf("RUN %q", args)}
-	if network != "" {
-		w.text = fmt.Sprintf("RUN --network=%s %q", network, args)
-	}
-	for _, e := range c.Env {
-		name, value, _ := strings.Cut(e, "=")
-		w.inputs = append(w.inputs, Input{"env " + name, value})
-	}
-	for _, e := range exported {
-		name, value, _ := strings.Cut(e, "=")
-		w.inputs = append(w.inputs, Input{"arg " + name, value})
-	}
-	w.inputs = append(w.inputs, Input{"workdir", s.workdir()}, Input{"user", c.User})
 	step := RunStep{
-		Layers: s.image.Layers, Args: args, Env: slices.Concat(c.Env, exported, s.proxies(c.Env, exported)),
-		WorkingDir: s.workdir(), User: c.User, Network: network, Clamp: s.Timestamp,
+		Layers: s.image.Layers, WorkingDir: s.workdir(), User: c.User, Network: network, Clamp: s.Timestamp,
+		Env:     slices.Concat(c.Env, exported, s.proxies(c.Env, exported), secretVariables(mounts)),
+		Ulimits: s.Ulimits, ExtraHosts: s.ExtraHosts,
+	}
+	step.Args, step.Script = s.program(in)
+	w := work{text: fmt.Sprintf("RUN %q", step.Args), inputs: runInputs(step, c.Env, exported, mounts)}
+	if network != "" {
+		w.text = fmt.Sprintf("RUN --network=%s %q", network, step.Args)
 	}
 	w.make = func(ctx context.Context, out io.Writer) (*image.Image, error) {
+		var err error
+		if step.Mounts, err = s.mountLayers(ctx, mounts); err != nil {
+			return nil, err
+		}
 		return s.run(ctx, step, exported, out)
 	}
 	return w, nil
 }
+
+// runInputs are what the command gets to see. That is not all of the environment:
+// proxies and secrets are left out, as they do not matter to the result.
+func runInputs(step RunStep, env, exported []string, mounts []runMount) (inputs []Input) {
+	add := func(kind string, list []string) {
+		for _, item := range list {
+			name, value, _ := strings.Cut(item, "=")
+			inputs = append(inputs, Input{kind + " " + name, value})
+		}
+	}
+	add("env", env)
+	add("arg", exported)
+	inputs = append(inputs, Input{"workdir", step.WorkingDir}, Input{"user", step.User})
+	add("ulimit", step.Ulimits)
+	for _, host := range step.ExtraHosts {
+		inputs = append(inputs, Input{"host", host})
+	}
+	if step.Script != nil {
+		inputs = append(inputs, Input{"script", *step.Script})
+	}
+	for _, m := range mounts {
+		inputs = append(inputs, m.inputs...)
+	}
+	return inputs
+}
+
+// program is what a RUN executes: its command, or a here-document that begins with
+// #!, which is to become a file.
+func (s *stage) program(in dockerfile.Instruction) (args []string, script *string) {
+	h, ok := in.Shebang()
+	if !ok {
+		return s.command(in), nil
+	}
+	body := h.Body()
+	return []string{path.Join(scriptDir, path.Join("/", h.Name))}, &body
+}
+
+// scriptDir is where BuildKit has such files, too.
+const scriptDir = "/dev/pipes"
 
 func (s *stage) run(ctx context.Context, step RunStep, exported []string, out io.Writer) (*image.Image, error) {
 	if s.Run == nil {
@@ -98,20 +163,48 @@ func (s *stage) run(ctx context.Context, step RunStep, exported []string, out io
 	return s.appendLayer(l, createdBy), nil
 }
 
-// runFlags returns --network. A flag that is not understood is refused: a build
-// without the mount that it asked for would be another build.
-func runFlags(in dockerfile.Instruction) (network string, err error) {
+// runNetwork reads the flags of RUN but for the mounts: what remains is the network.
+// A flag that is not understood is refused: a build without what it asked for would
+// be another build.
+func (s *stage) runNetwork(in dockerfile.Instruction) (network string, err error) {
+	network = s.Network
 	for _, f := range in.Flags {
-		switch {
-		case f.Name == "network" && f.Value == "default":
-		case f.Name == "network" && (f.Value == "none" || f.Value == "host"):
-			network = f.Value
-		case f.Name == "security" && f.Value == "sandbox":
+		switch f.Name {
+		case "mount":
+		case "network":
+			network, err = checkNetwork(f.Value)
+		case "security":
+			err = checkSecurity(f.Value)
+		case "device":
+			err = errors.New("RUN --device is not supported: a build gets no devices of the host, or it would give another result elsewhere")
 		default:
-			return "", unsupported(fmt.Sprintf("RUN --%s=%s", f.Name, f.Value))
+			err = unsupported(fmt.Sprintf("RUN --%s=%s", f.Name, f.Value))
+		}
+		if err != nil {
+			return "", err
 		}
 	}
+	if network == "default" {
+		network = ""
+	}
 	return network, nil
+}
+
+func checkNetwork(value string) (string, error) {
+	if !slices.Contains([]string{"default", "none", "host"}, value) {
+		return "", fmt.Errorf("unsupported network mode %q: want default, none or host", value)
+	}
+	return value, nil
+}
+
+func checkSecurity(value string) error {
+	switch value {
+	case "sandbox":
+		return nil
+	case "insecure":
+		return errors.New("RUN --security=insecure is not supported: a command in a build never gets the privileges of the host")
+	}
+	return fmt.Errorf("unsupported security mode %q: want sandbox", value)
 }
 
 // command is the argument list of RUN, CMD and ENTRYPOINT: in JSON form as it

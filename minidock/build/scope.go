@@ -100,7 +100,7 @@ func (b *builder) argument(p dockerfile.Pair, env dockerfile.Env) (arg, error) {
 func (b *builder) announceArgs() {
 	for _, in := range b.File.Args {
 		b.n++
-		b.Progress.Step(b.n, b.total, in.String())
+		b.Progress.Step(Step{N: b.n, Total: b.total, Stage: -1, InStage: b.n, OfStage: len(b.File.Args), Text: in.String()})
 	}
 }
 

@@ -63,7 +63,7 @@ func (s *stage) build(ctx context.Context) error {
 func (s *stage) start(ctx context.Context) ([]dockerfile.Instruction, error) {
 	begun := time.Now()
 	s.n++
-	s.Progress.Step(s.n, s.total, s.source.From.String())
+	s.Progress.Step(Step{N: s.n, Total: s.total, Stage: s.number, StageName: s.source.Name, Text: s.source.From.String()})
 	ctx = explain.Step(ctx, "step %d: %s", s.n, s.source.From)
 	id, err := s.findParent(ctx)
 	if err != nil {

@@ -21,6 +21,8 @@ type work struct {
 	inputs   []Input // what else the result depends on
 	warnings []string
 	make     func(ctx context.Context, out io.Writer) (*image.Image, error)
+	linked   *linkedLayer // of a COPY --link
+	drop     func()       // lets go of what was prepared, made or not; nil if nothing was
 }
 
 // step does one instruction, or finds it done.
@@ -28,7 +30,7 @@ func (s *stage) step(ctx context.Context, in dockerfile.Instruction) error {
 	begun := time.Now()
 	text := in.String()
 	s.n++
-	out := s.Progress.Step(s.n, s.total, text)
+	out := s.Progress.Step(Step{N: s.n, Total: s.total, Stage: s.number, StageName: s.source.Name, Text: text})
 	if out == nil {
 		out = io.Discard
 	}
@@ -51,6 +53,9 @@ func (s *stage) perform(ctx context.Context, in dockerfile.Instruction, out io.W
 	if err != nil {
 		return Result{}, err
 	}
+	if w.drop != nil {
+		defer w.drop()
+	}
 	inputs := s.inputs(w)
 	key := NewKey(inputs)
 	narrateKey(ctx, key, inputs)
@@ -60,16 +65,22 @@ func (s *stage) perform(ctx context.Context, in dockerfile.Instruction, out io.W
 			return s.advance(img, manifest, Result{Cached: true}), nil
 		}
 	}
-	r := Result{Missed: s.whyMissed(ctx, inputs), Warnings: w.warnings}
-	img, err := w.make(ctx, out)
-	if err != nil {
-		return Result{}, err
+	r := Result{Warnings: w.warnings}
+	img, relinked := s.relink(ctx, w.linked)
+	if r.Cached = relinked; !relinked {
+		r.Missed = s.whyMissed(ctx, inputs)
+		if img, err = w.make(ctx, out); err != nil {
+			return Result{}, err
+		}
 	}
 	manifest, err := img.Save(ctx, s.Layout, image.SaveOptions{Annotations: s.annotations(key)})
 	if err != nil {
 		return Result{}, err
 	}
 	if err := s.cache.put(ctx, key, record{Manifest: &manifest}, inputs); err != nil {
+		return Result{}, err
+	}
+	if err := s.rememberLinked(ctx, w.linked, img, manifest); err != nil {
 		return Result{}, err
 	}
 	return s.advance(img, manifest, r), nil
@@ -128,7 +139,7 @@ func (s *stage) report(r Result) {
 func (s *stage) prepare(ctx context.Context, in dockerfile.Instruction) (work, error) {
 	switch in.Name {
 	case "RUN":
-		return s.prepareRun(in)
+		return s.prepareRun(ctx, in)
 	case "COPY", "ADD":
 		return s.prepareCopy(ctx, in)
 	case "WORKDIR":
@@ -174,7 +185,7 @@ func lineError(in dockerfile.Instruction, err error) error {
 	if errors.As(err, &exit) || errors.As(err, &known) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &dockerfile.Error{Line: in.Line, EndLine: in.EndLine, Text: in.Source, Msg: err.Error(), Err: err}
+	return &dockerfile.Error{Line: in.Line, EndLine: in.EndLine, Text: in.Source, Msg: err.Error(), Hint: hintOf(err), Err: err}
 }
 
 // unsupported refuses what would otherwise be silently different.

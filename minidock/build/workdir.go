@@ -71,6 +71,6 @@ func (s *stage) makeDirectory(ctx context.Context, dir string) (*image.Layer, er
 	if err := d.mkdirAll(name); err != nil {
 		return nil, err
 	}
-	l, err := image.WriteLayer(ctx, s.Layout, func(w *layer.Writer) error { return d.write(ctx, w, nil) })
+	l, err := image.WriteLayer(ctx, s.Layout, func(w *layer.Writer) error { return d.write(ctx, w) })
 	return &l, err
 }

@@ -23,6 +23,7 @@ import (
 	"minidock.dev/minidock/dockerfile"
 	"minidock.dev/minidock/ignore"
 	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
 	"minidock.dev/minidock/reference"
 	"minidock.dev/minidock/toolbox"
@@ -271,7 +272,7 @@ func (a *app) buildOptions(ctx context.Context, s *source, opt building) (build.
 	return build.Options{
 		Layout: l, File: file, Context: s.dir, Ignore: s.ignore, Timestamp: timestamp,
 		Args: variables(opt.args), Target: opt.target, NoCache: opt.noCache, Labels: pairs(opt.labels),
-		Base: a.base,
+		Base: a.base, Remember: filepath.Join(a.root, layout.ContextsDir),
 	}, nil
 }
 
@@ -293,9 +294,14 @@ func (a *app) base(ctx context.Context, name string) (*image.Found, error) {
 // in a user namespace, where all steps before that RUN are in the cache, and
 // goes on printing where this one stopped.
 func (a *app) runBuild(ctx context.Context, options build.Options, s *source, opt building) (*image.Image, oci.Descriptor, error) {
-	options.Run = a.runFunc()
-	progress := a.progress(s, opt)
+	run, finish := a.runFunc()
+	defer finish()
+	options.Run = run
+	progress := a.progress(opt)
 	options.Progress = progress
+	if progress.out != io.Discard {
+		options.Sending = progress.sending
+	}
 	img, saved, err := build.Build(ctx, options)
 	if !errors.Is(err, errNeedsRoot) {
 		return img, saved, err

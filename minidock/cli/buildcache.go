@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"time"
 
 	"minidock.dev/minidock/build"
 	"minidock.dev/minidock/image"
@@ -12,6 +13,14 @@ import (
 type cachedStep struct {
 	build.Entry
 	after *image.Image
+}
+
+// A keptCache is a directory of RUN --mount=type=cache.
+type keptCache struct {
+	name   string // hexadecimal, unlike the id that the Dockerfile gives it
+	dir    string
+	used   time.Time
+	remove func(context.Context) error // while the store is locked for this command alone
 }
 
 // cachedSteps reads the build cache and the images that it leads to.

@@ -14,7 +14,7 @@ import (
 // anything but a terminal they leave every text as it is, so that a script
 // reads the same bytes as ever.
 type colors struct {
-	step, good, note, bad func(...any) string
+	step, good, note, bad, faint func(...any) string
 }
 
 // colorsFor decides for one stream: with "2>log", standard output may be a
@@ -37,7 +37,7 @@ func palette(on bool) colors {
 	}
 	return colors{
 		step: paint(color.Bold), good: paint(color.FgGreen),
-		note: paint(color.FgYellow), bad: paint(color.FgRed, color.Bold),
+		note: paint(color.FgYellow), bad: paint(color.FgRed, color.Bold), faint: paint(color.Faint),
 	}
 }
 

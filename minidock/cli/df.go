@@ -18,8 +18,8 @@ func (a *app) dfCommand() *cobra.Command {
 		Args:                  noArgs,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// What a container has written belongs to the user's subordinate ids.
-			if err := a.becomeRootFor(cmd.Context(), "containers"); err != nil {
+			// What a container or a RUN has written belongs to the user's subordinate ids.
+			if err := a.becomeRootFor(cmd.Context(), "containers", "cachemounts"); err != nil {
 				return err
 			}
 			return a.df(cmd.Context(), verbose, format)
@@ -79,7 +79,7 @@ func (d *diskState) summary() *table {
 	all, unused = d.containersSize()
 	add("Containers", len(d.containers), running, all, percentOf(unused, all))
 	add("Local Volumes", 0, 0, 0, total(0))
-	add("Build Cache", len(d.steps), 0, d.cacheSize(), total(d.cacheSize()))
+	add("Build Cache", len(d.steps)+len(d.caches), 0, d.cacheSize(), total(d.cacheSize()))
 	return t
 }
 

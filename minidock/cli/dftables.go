@@ -35,7 +35,7 @@ func (d *diskState) containersTable() *table {
 	return t
 }
 
-// cacheTable has a row a step of a build. Its size is that of the layer that it
+// cacheTable has a row a step of a build, and one a cache of RUN --mount. Its size is that of the layer that it
 // made, which is shared if an image has it.
 func (d *diskState) cacheTable(now time.Time) *table {
 	t := &table{
@@ -48,6 +48,12 @@ func (d *diskState) cacheTable(now time.Time) *table {
 		t.rows = append(t.rows, map[string]string{
 			"ID": string(step.Key[:min(12, len(step.Key))]), "CacheType": "regular", "Size": size(bytes), "CreatedSince": age(step.Written, now),
 			"LastUsedSince": "", "UsageCount": "0", "Shared": strconv.FormatBool(shared), // nobody writes down when a step is used
+		})
+	}
+	for _, c := range d.caches {
+		t.rows = append(t.rows, map[string]string{
+			"ID": c.name[:min(12, len(c.name))], "CacheType": "exec.cachemount", "Size": size(c.size), "CreatedSince": "",
+			"LastUsedSince": age(c.used, now), "UsageCount": "0", "Shared": "false",
 		})
 	}
 	return t

@@ -21,6 +21,7 @@ type diskState struct {
 	images     []*diskImage
 	containers []diskContainer
 	steps      []cachedStep
+	caches     []diskCache
 	damage     error // about images that are not among them
 
 	layers map[oci.DiffID]*diskLayer
@@ -37,6 +38,12 @@ type diskImage struct {
 // shared is what other images have, too. So is the second of two equal layers of one
 // image.
 func (i *diskImage) shared() int64 { return i.size - i.unique }
+
+// diskCache is a cache of RUN --mount, and the size of the files in it.
+type diskCache struct {
+	keptCache
+	size int64
+}
 
 type diskLayer struct {
 	size   int64
@@ -110,6 +117,13 @@ func distinct(ids []oci.DiffID) map[oci.DiffID]bool {
 // addCache finds the steps of builds, and the layers that are kept for them alone.
 func (d *diskState) addCache(ctx context.Context, a *app) (err error) {
 	d.parts, _ = a.images.Reachable(nil) // damage is in d.damage
+	caches, err := a.keptCaches()
+	if err != nil {
+		return err
+	}
+	for _, c := range caches {
+		d.caches = append(d.caches, diskCache{c, filesSize(c.dir)})
+	}
 	d.steps, err = a.cachedSteps(ctx)
 	for _, step := range d.steps {
 		if step.after == nil {
@@ -146,13 +160,16 @@ func (d *diskState) containersSize() (all, reclaimable int64) {
 }
 
 // cacheSize is the entries themselves, and what nothing else has: layers of stages
-// that were copied from and of builds that failed.
+// that were copied from and of builds that failed, and what RUN keeps in caches.
 func (d *diskState) cacheSize() (all int64) {
 	for _, step := range d.steps {
 		all += step.Size
 	}
 	for _, size := range d.cached {
 		all += size
+	}
+	for _, c := range d.caches {
+		all += c.size
 	}
 	return all
 }

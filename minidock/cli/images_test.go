@@ -215,11 +215,11 @@ func TestResume(t *testing.T) {
 	var out bytes.Buffer
 	c := &classic{out: &out, resume: 2, paint: colorsFor(&out).step}
 	id := digest.FromBytes(nil)
-	c.Step(1, 3, "FROM x")
+	c.Step(build.Step{N: 1, Total: 3, Text: "FROM x"})
 	c.Result(build.Result{N: 1, Total: 3, Image: id})
-	c.Step(2, 3, "RUN y")
+	c.Step(build.Step{N: 2, Total: 3, Text: "RUN y"})
 	c.Result(build.Result{N: 2, Total: 3, Image: id})
-	c.Step(3, 3, "ENV z=1")
+	c.Step(build.Step{N: 3, Total: 3, Text: "ENV z=1"})
 	c.Result(build.Result{N: 3, Total: 3, Image: id, Cached: true})
 	if want := " ---> e3b0c44298fc\nStep 3/3 : ENV z=1\n ---> Using cache\n ---> e3b0c44298fc\n"; out.String() != want {
 		t.Errorf("got %q\nwant %q", out.String(), want)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"minidock.dev/minidock/archive"
+	"minidock.dev/minidock/layout"
 )
 
 func (a *app) loadCommand() *cobra.Command {
@@ -32,6 +33,9 @@ func (a *app) loadCommand() *cobra.Command {
 func (a *app) load(ctx context.Context, input string) error {
 	if input == "" && isTerminal(a.In) {
 		return plainError("requested load from stdin, but stdin is empty")
+	}
+	if err := a.becomeRootToUnpack(ctx, input); err != nil {
+		return err
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
@@ -58,21 +62,36 @@ func (a *app) loadInput(ctx context.Context, name string) ([]archive.Loaded, err
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
-		l, err := a.layout(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return archive.LoadDir(ctx, l, name)
+		return a.loadWith(ctx, diskUsage(name), func(l *layout.Layout, opt archive.LoadOptions) ([]archive.Loaded, error) {
+			return archive.LoadDir(ctx, l, name, opt)
+		})
 	}
 	return a.loadFrom(ctx, f)
 }
 
 func (a *app) loadFrom(ctx context.Context, r io.Reader) ([]archive.Loaded, error) {
+	var size int64 // of a file
+	if f, ok := r.(*os.File); ok {
+		if info, err := f.Stat(); err == nil {
+			size = info.Size()
+		}
+	}
+	return a.loadWith(ctx, size, func(l *layout.Layout, opt archive.LoadOptions) ([]archive.Loaded, error) {
+		return archive.Load(ctx, l, r, opt)
+	})
+}
+
+// loadWith calls load so that it unpacks layers meanwhile, where that is possible.
+func (a *app) loadWith(ctx context.Context, size int64, load func(*layout.Layout, archive.LoadOptions) ([]archive.Loaded, error)) (images []archive.Loaded, err error) {
 	l, err := a.layout(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return archive.Load(ctx, l, r)
+	err = a.unpackWhile(ctx, size, func(opt archive.LoadOptions) error {
+		images, err = load(l, opt)
+		return err
+	})
+	return images, err
 }
 
 // reportLoaded prints docker's lines about one image.

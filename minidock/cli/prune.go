@@ -43,7 +43,7 @@ func (a *app) pruneCommand(short string, opt pruning) *cobra.Command {
 			if err := opt.readFilters(time.Now()); err != nil {
 				return err
 			}
-			if err := a.becomeRootFor(cmd.Context(), "layers", "containers", "tmp"); err != nil {
+			if err := a.becomeRootFor(cmd.Context(), "layers", "containers", "cachemounts", "tmp"); err != nil {
 				return err
 			}
 			if opt.volumes {

@@ -7,10 +7,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 
+	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
 
 	"minidock.dev/minidock/build"
+	"minidock.dev/minidock/cachemount"
 	"minidock.dev/minidock/container"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
@@ -22,83 +26,155 @@ import (
 	"minidock.dev/minidock/snapshot"
 )
 
-// runFunc is how build does RUN on this system.
-func (a *app) runFunc() build.RunFunc {
+// runFunc is how build does RUN on this system. finish is called after the build and
+// waits until nothing is left of the containers.
+func (a *app) runFunc() (run build.RunFunc, finish func()) {
 	if os.Geteuid() != 0 {
 		return func(context.Context, build.RunStep, io.Writer) (image.Layer, error) {
 			return image.Layer{}, errNeedsRoot
-		}
+		}, func() {}
 	}
-	return a.runStep
+	r := &stepRunner{app: a}
+	return r.run, r.removals.Wait
+}
+
+// stepRunner runs the commands of one build, of several stages at once.
+type stepRunner struct {
+	app    *app
+	begin  sync.Once
+	failed error // of begin
+
+	// What is left of a container is removed while the next step runs already.
+	removals sync.WaitGroup
+
+	images *layout.Layout
+	snaps  *snapshot.Store
+	caches *cachemount.Store
+	self   namespace.Self
+}
+
+// prepare is what has to be done once for all commands.
+func (sr *stepRunner) prepare(ctx context.Context) error {
+	sr.begin.Do(func() { sr.failed = sr.open(ctx) })
+	return sr.failed
+}
+
+func (sr *stepRunner) open(ctx context.Context) (err error) {
+	a := sr.app
+	if err := a.tellSingleID(ctx); err != nil {
+		return err
+	}
+	if sr.images, err = a.layout(ctx); err != nil {
+		return err
+	}
+	if _, err := a.snapshots(); err != nil {
+		return err
+	}
+	sr.self = *a.me
+	opt := snapshotOptions(sr.self)
+	opt.Volatile = true // mounted once, and Commit syncs what it keeps
+	sr.snaps = snapshot.Open(a.root, opt)
+	sr.caches = a.cacheMounts()
+	return sr.snaps.Init(ctx, rootfs.Skeleton)
 }
 
 // A step in progress: a container without a name, a log or a monitor, which
 // lives in tmp/ and whose writable layer becomes a layer of the image.
 type runningStep struct {
 	build.RunStep
-	dir   string
-	ids   []oci.DiffID
-	snaps *snapshot.Store
-	self  namespace.Self
+	*stepRunner
+	dir     string
+	ids     []oci.DiffID
+	limits  []sandbox.Rlimit
+	caches  []string       // the directory of each mount that is a cache
+	mounted []rootfs.Mount // what the mounts have become
+	tail    build.Tail
 }
 
-// runStep runs the command of a RUN and makes a layer of what it changed.
-func (a *app) runStep(ctx context.Context, step build.RunStep, out io.Writer) (image.Layer, error) {
-	if err := a.tellSingleID(ctx); err != nil {
+// run runs the command of a RUN and makes a layer of what it changed.
+func (sr *stepRunner) run(ctx context.Context, step build.RunStep, out io.Writer) (image.Layer, error) {
+	if err := sr.prepare(ctx); err != nil {
 		return image.Layer{}, err
 	}
-	snaps, err := a.snapshots()
+	r := &runningStep{RunStep: step, stepRunner: sr, dir: filepath.Join(sr.app.root, "tmp", "run-"+step.ID)}
+	if err := r.unpack(ctx); err != nil {
+		return image.Layer{}, err
+	}
+	var err error
+	if r.limits, err = limitsOf(step.Ulimits); err != nil {
+		return image.Layer{}, err
+	}
+	release, err := r.lockCaches(ctx)
 	if err != nil {
 		return image.Layer{}, err
 	}
-	opt := snapshotOptions(*a.me)
-	opt.Volatile = true // mounted once, and Commit syncs what it keeps
-	r := &runningStep{
-		RunStep: step, dir: filepath.Join(a.root, "tmp", "run-"+step.ID),
-		snaps: snapshot.Open(a.root, opt), self: *a.me,
-	}
-	if err := a.unpack(ctx, step.Layers); err != nil {
-		return image.Layer{}, err
-	}
-	if err := snaps.Init(ctx, rootfs.Skeleton); err != nil {
-		return image.Layer{}, err
-	}
-	for _, l := range step.Layers {
-		r.ids = append(r.ids, l.DiffID)
-	}
+	defer release()
 	if err := os.Mkdir(r.dir, 0o700); err != nil {
 		return image.Layer{}, err
 	}
-	defer r.remove(ctx)
-	if err := snaps.Prepare(ctx, r.dir); err != nil {
+	defer r.removals.Go(func() { r.remove(context.WithoutCancel(ctx)) })
+	if err := r.snaps.Prepare(ctx, r.dir); err != nil {
 		return image.Layer{}, err
 	}
 	fmt.Fprintf(out, " ---> Running in %s\n", step.ID[:12])
-	code, err := r.run(ctx, out)
+	code, err := r.execute(ctx, out)
 	if err != nil {
 		return image.Layer{}, err
 	}
 	if code != 0 {
-		return image.Layer{}, &build.ExitError{Code: code, Args: step.Args}
+		return image.Layer{}, &build.ExitError{Code: code, Args: step.Args, Tail: r.tail.Lines()}
 	}
-	made, err := r.commit(ctx, a.images)
+	made, err := r.commit(ctx, r.images)
 	if err == nil {
 		fmt.Fprintf(out, "Removing intermediate container %s\n", step.ID[:12])
 	}
 	return made, err
 }
 
-// run runs the command to its end, and with it ends the mount namespace.
-func (r *runningStep) run(ctx context.Context, out io.Writer) (code int, err error) {
+// unpack makes the directories of all layers that the container or its mounts show.
+func (r *runningStep) unpack(ctx context.Context) error {
+	if err := r.app.unpack(ctx, r.Layers); err != nil {
+		return err
+	}
+	for _, m := range r.Mounts {
+		if err := r.app.unpack(ctx, m.Layers); err != nil {
+			return err
+		}
+	}
+	r.ids = idsOf(r.Layers)
+	return nil
+}
+
+func idsOf(layers []image.Layer) (ids []oci.DiffID) {
+	for _, l := range layers {
+		ids = append(ids, l.DiffID)
+	}
+	return ids
+}
+
+// limitsOf reads --ulimit NAME=SOFT[:HARD]; -1 is no limit.
+func limitsOf(ulimits []string) (limits []sandbox.Rlimit, err error) {
+	for _, text := range ulimits {
+		u, err := units.ParseUlimit(text)
+		if err != nil {
+			return nil, err
+		}
+		limits = append(limits, sandbox.Rlimit{Type: "RLIMIT_" + strings.ToUpper(u.Name), Soft: uint64(u.Soft), Hard: uint64(u.Hard)})
+	}
+	return limits, nil
+}
+
+// execute runs the command to its end, and with it ends the mount namespace.
+func (r *runningStep) execute(ctx context.Context, out io.Writer) (code int, err error) {
 	err = namespace.Private(ctx, func(ctx context.Context) error {
-		if err := r.snaps.Mount(ctx, r.dir, r.ids, true); err != nil {
+		if err := r.mount(ctx); err != nil {
 			return err
 		}
 		spec, err := r.spec(ctx)
 		if err != nil {
 			return err
 		}
-		code, err = runSandbox(ctx, r.dir, spec, out)
+		code, err = runSandbox(ctx, r.dir, spec, io.MultiWriter(out, &r.tail))
 		if err != nil {
 			return err
 		}
@@ -107,16 +183,36 @@ func (r *runningStep) run(ctx context.Context, out io.Writer) (code int, err err
 	return code, err
 }
 
+// mount mounts the container's root, and what its mounts show where the host's
+// files are. Places for them that the image does not have are no change of it.
+func (r *runningStep) mount(ctx context.Context) error {
+	if err := r.makeMemory(ctx); err != nil {
+		return err
+	}
+	if err := r.prepareMounts(ctx); err != nil {
+		return err
+	}
+	if len(r.Mounts) > 0 {
+		err := r.snaps.Underlay(ctx, r.dir, r.ids, true, func(merged string) error {
+			return rootfs.MountPoints(merged, r.mounted)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return r.snaps.Mount(ctx, r.dir, r.ids, true)
+}
+
 // spec is that of a container with the host's network.
 func (r *runningStep) spec(ctx context.Context) (sandbox.Spec, error) {
 	config := container.Config{
 		ID: r.ID, Args: r.Args, Env: r.Env, WorkingDir: r.WorkingDir, User: r.User,
-		Hostname: r.ID[:12], Network: r.Network,
+		Hostname: r.ID[:12], Network: r.Network, ExtraHosts: r.ExtraHosts,
 	}
-	if err := container.WriteHostFiles(ctx, r.dir, config); err != nil {
+	if err := container.WriteHostFiles(ctx, r.memoryDir(), config); err != nil {
 		return sandbox.Spec{}, err
 	}
-	spec := container.Spec(config, container.SpecOptions{Self: r.self, Files: r.dir})
+	spec := container.Spec(config, container.SpecOptions{Self: r.self, Files: r.memoryDir(), Mounts: r.mounted, Rlimits: r.limits})
 	return spec, container.AsUser(spec.Process, filepath.Join(r.dir, "merged"), r.User)
 }
 
@@ -159,6 +255,11 @@ func (r *runningStep) commit(ctx context.Context, l *layout.Layout) (image.Layer
 
 // remove deletes what is left. An error leaves files in tmp/, which prune takes.
 func (r *runningStep) remove(ctx context.Context) {
+	for i := range r.Mounts {
+		if err := r.snaps.Remove(ctx, r.viewDir(i)); err != nil {
+			return
+		}
+	}
 	if err := r.snaps.Remove(ctx, r.dir); err == nil {
 		os.RemoveAll(r.dir)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"minidock.dev/minidock/cachemount"
 	"minidock.dev/minidock/container"
 	"minidock.dev/minidock/namespace"
 	"minidock.dev/minidock/oci"
@@ -67,6 +68,24 @@ func (a *app) containers() (*container.Store, error) {
 	}
 	a.boxes = container.Open(a.root, snaps, me)
 	return a.boxes, nil
+}
+
+// cacheMounts opens the directories of RUN --mount=type=cache.
+func (a *app) cacheMounts() *cachemount.Store {
+	return cachemount.Open(a.root, cachemount.Options{Squash: a.me != nil && a.me.Single})
+}
+
+// keptCaches lists them for whoever counts or removes them.
+func (a *app) keptCaches() (list []keptCache, err error) {
+	store := a.cacheMounts()
+	records, err := store.List()
+	for _, r := range records {
+		list = append(list, keptCache{
+			name: filepath.Base(r.Dir), dir: r.Dir, used: r.Used,
+			remove: func(ctx context.Context) error { return store.Remove(ctx, r) },
+		})
+	}
+	return list, err
 }
 
 // imageUsers lists the containers for whoever removes images.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"minidock.dev/minidock/archive"
 	"minidock.dev/minidock/build"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/oci"
@@ -24,13 +25,19 @@ func (a *app) layerRemover(context.Context) func(oci.DiffID) error          { re
 func (a *app) litterRemover(context.Context) func(string) error             { return os.RemoveAll }
 func (a *app) settleLayers(context.Context) error                           { return nil }
 func (a *app) removeOtherLayers(context.Context, map[oci.DiffID]bool) error { return nil }
-func (a *app) runFunc() build.RunFunc                                       { return nil }
+func (a *app) runFunc() (build.RunFunc, func())                             { return nil, func() {} }
 func (a *app) keepInput([]byte) error                                       { return nil }
 func (a *app) becomeRoot(context.Context, ...string) error                  { return nil }
 func (a *app) becomeRootFor(context.Context, ...string) error               { return nil }
+func (a *app) becomeRootToUnpack(context.Context, string) error             { return nil }
 func (a *app) tryOverlay(context.Context) error                             { return nil }
 func hostLines() [][2]string                                                { return nil }
 func hint(error) string                                                     { return "" }
+
+// unpackWhile calls load alone: no layer is ever unpacked here.
+func (a *app) unpackWhile(_ context.Context, _ int64, load func(archive.LoadOptions) error) error {
+	return load(archive.LoadOptions{})
+}
 
 // inspectContainer finds none: there is no container on this system.
 func (a *app) inspectContainer(_ context.Context, name string) (any, error) {
@@ -39,6 +46,9 @@ func (a *app) inspectContainer(_ context.Context, name string) (any, error) {
 
 // diskContainers has none to count.
 func (a *app) diskContainers(context.Context, time.Time) ([]diskContainer, error) { return nil, nil }
+
+// keptCaches has none: they belong to RUN.
+func (a *app) keptCaches() ([]keptCache, error) { return nil, nil }
 
 // removeStopped has none to remove.
 func (a *app) removeStopped(context.Context, func(*time.Time, map[string]string) bool) ([]string, int64, error) {

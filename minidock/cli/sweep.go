@@ -87,7 +87,30 @@ func (a *app) forgetSteps(ctx context.Context, opt pruning, _ *leftovers) (freed
 		removed = append(removed, string(step.Key))
 		freed += step.Size
 	}
-	return freed, nil
+	caches, bytes, err := a.dropCaches(ctx, opt)
+	removed = append(removed, caches...)
+	return freed + bytes, err
+}
+
+// dropCaches removes the caches of RUN --mount. A build that might use one
+// would hold the lock of the store.
+func (a *app) dropCaches(ctx context.Context, opt pruning) (removed []string, freed int64, err error) {
+	caches, err := a.keptCaches()
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, c := range caches {
+		if !opt.before.IsZero() && c.used.After(opt.before) || len(opt.filters["label"])+len(opt.filters["label!"]) > 0 {
+			continue
+		}
+		room := diskUsage(c.dir)
+		if err := c.remove(ctx); err != nil {
+			return removed, freed, err
+		}
+		removed = append(removed, c.name)
+		freed += room
+	}
+	return removed, freed, nil
 }
 
 // sweepBlobs deletes blobs that nothing refers to. Where a manifest is damaged

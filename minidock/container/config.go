@@ -38,6 +38,10 @@ type Config struct {
 	Network    string `json:"network,omitempty"`    // "host" (also "") or "none"
 	Binds      []Bind `json:"binds,omitempty"`
 
+	// ExtraHosts are lines of /etc/hosts, NAME:ADDRESS. The address "host-gateway" is
+	// the host's.
+	ExtraHosts []string `json:"extraHosts,omitempty"`
+
 	Labels      map[string]string `json:"labels,omitempty"`
 	StopSignal  string            `json:"stopSignal,omitempty"`  // "" is SIGTERM
 	StopTimeout *int              `json:"stopTimeout,omitempty"` // seconds, -1 for ever; nil is 10

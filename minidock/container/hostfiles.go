@@ -78,6 +78,9 @@ const defaultHosts = "127.0.0.1\tlocalhost\n" +
 	"ff02::1\tip6-allnodes\n" +
 	"ff02::2\tip6-allrouters\n"
 
+// hostGateway stands for the address under which a container reaches its host.
+const hostGateway = "host-gateway"
+
 // hosts is the usual list, or in the host's network the host's, and the
 // container's own name, which many programs look up when they start.
 func hosts(c Config) string {
@@ -86,6 +89,13 @@ func hosts(c Config) string {
 		if b, err := os.ReadFile("/etc/hosts"); err == nil {
 			list = strings.TrimRight(string(b), "\n") + "\n"
 		}
+	}
+	for _, extra := range c.ExtraHosts {
+		name, address, _ := strings.Cut(extra, ":") // an IPv6 address has more of them
+		if address == hostGateway {
+			address = "127.0.0.1" // the container is in the host's network, or in none
+		}
+		list += address + "\t" + name + "\n"
 	}
 	return list + "127.0.0.1\t" + c.Hostname + "\n"
 }

@@ -22,6 +22,11 @@ type SpecOptions struct {
 	// Files is the directory with resolv.conf, hosts and hostname as
 	// WriteHostFiles makes them; "" leaves the image's own.
 	Files string
+	// Mounts are further ones. Like Binds they take the place of a default mount
+	// with the same destination.
+	Mounts []rootfs.Mount
+	// Rlimits are the limits of the process; those not named are the caller's.
+	Rlimits []sandbox.Rlimit
 }
 
 // Spec turns a configuration into what an OCI runtime is given. The root is
@@ -39,6 +44,7 @@ func Spec(c Config, opt SpecOptions) sandbox.Spec {
 			Args:     c.Args,
 			Env:      environment(c),
 			Cwd:      cmp.Or(c.WorkingDir, "/"),
+			Rlimits:  opt.Rlimits,
 			Capabilities: &sandbox.Capabilities{
 				Bounding: defaults, Permitted: defaults, Effective: defaults,
 			},
@@ -110,9 +116,13 @@ func mounts(c Config, opt SpecOptions) []rootfs.Mount {
 			list = append(list, bindMount(Bind{Source: filepath.Join(opt.Files, name), Target: "/etc/" + name}))
 		}
 	}
+	personal := slices.Clone(opt.Mounts)
 	for _, b := range c.Binds {
 		b.Target = filepath.Clean(b.Target)
-		list = append(slices.DeleteFunc(list, func(m rootfs.Mount) bool { return hides(b.Target, m.Destination) }), bindMount(b))
+		personal = append(personal, bindMount(b))
+	}
+	for _, p := range personal {
+		list = append(slices.DeleteFunc(list, func(m rootfs.Mount) bool { return hides(p.Destination, m.Destination) }), p)
 	}
 	// A mount hides what was mounted below its place before it, so those with
 	// short paths come first.

@@ -119,8 +119,10 @@ func deleteFamily(ctx context.Context, l *layout.Layout, f *Found, opt DeleteOpt
 	if gone == nil {
 		return nil, damage
 	}
-	family = slices.DeleteFunc(family, func(m member) bool { return !gone[m.manifest.Digest] })
-	used, err := usageOf(l, family, containers)
+	stays := func(m member) bool { return !gone[m.manifest.Digest] }
+	others := slices.DeleteFunc(slices.Clone(family), func(m member) bool { return !stays(m) })
+	family = slices.DeleteFunc(family, stays)
+	used, err := usageOf(l, family, others, containers)
 	if err != nil {
 		return nil, err
 	}
@@ -281,8 +283,14 @@ type usage struct {
 	diffs  map[oci.DiffID]bool
 }
 
-func usageOf(l *layout.Layout, family []member, containers [][]oci.DiffID) (*usage, error) {
+// usageOf asks containers and the images of the index. Of the others it is known
+// that they stay: parents that have a name, or that others are built upon. What they
+// have, which often is all, need not be looked for in a thousand configurations.
+func usageOf(l *layout.Layout, family, others []member, containers [][]oci.DiffID) (*usage, error) {
 	u := &usage{chains: map[oci.ChainID]bool{}, diffs: map[oci.DiffID]bool{}}
+	for _, m := range others {
+		u.add(m.DiffIDs())
+	}
 	for _, ids := range containers {
 		u.add(ids)
 	}

@@ -36,41 +36,42 @@ func (i *Image) Save(ctx context.Context, l *layout.Layout, opt SaveOptions) (oc
 }
 
 func (i *Image) save(ctx context.Context, l *layout.Layout, opt SaveOptions) (oci.Descriptor, error) {
-	config, err := i.encode()
+	config, manifest, d, err := i.Documents(opt)
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
-	configDesc, err := put(ctx, l, oci.MediaTypeConfig, config)
-	if err != nil {
-		return oci.Descriptor{}, err
+	for _, b := range [][]byte{config, manifest} {
+		if _, err := l.Blobs().PutBytes(ctx, b); err != nil {
+			return oci.Descriptor{}, err
+		}
+	}
+	return d, nil
+}
+
+// Documents returns what Save writes, for who wants to write several images at
+// once, and what Save returns.
+func (i *Image) Documents(opt SaveOptions) (config, manifest []byte, d oci.Descriptor, err error) {
+	if config, err = i.encode(); err != nil {
+		return nil, nil, oci.Descriptor{}, err
 	}
 	m := oci.Manifest{
 		SchemaVersion: 2,
 		MediaType:     oci.MediaTypeManifest,
-		Config:        configDesc,
+		Config:        oci.Descriptor{MediaType: oci.MediaTypeConfig, Digest: i.id, Size: int64(len(config))},
 		Layers:        make([]oci.Descriptor, len(i.Layers)),
 		Annotations:   opt.Annotations,
 	}
 	for n, la := range i.Layers {
 		if m.Layers[n], err = layerDescriptor(la); err != nil {
-			return oci.Descriptor{}, err
+			return nil, nil, oci.Descriptor{}, err
 		}
 	}
-	b, err := oci.Marshal(m)
-	if err != nil {
-		return oci.Descriptor{}, err
+	if manifest, err = oci.Marshal(m); err != nil {
+		return nil, nil, oci.Descriptor{}, err
 	}
-	d, err := put(ctx, l, oci.MediaTypeManifest, b)
-	if err == nil {
-		d.Annotations = i.indexAnnotations(d.Digest)
-	}
-	return d, err
-}
-
-// put stores a document and returns its descriptor.
-func put(ctx context.Context, l *layout.Layout, mediaType string, b []byte) (oci.Descriptor, error) {
-	d, err := l.Blobs().PutBytes(ctx, b)
-	return oci.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(b))}, err
+	d = oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: digest.FromBytes(manifest), Size: int64(len(manifest))}
+	d.Annotations = i.indexAnnotations(d.Digest)
+	return config, manifest, d, nil
 }
 
 // layerDescriptor returns the layer's descriptor for an OCI manifest. A layer of
@@ -131,26 +132,6 @@ func importLayer(ctx context.Context, l *layout.Layout, r io.Reader) (Layer, err
 	}
 	d, size, err := w.Commit(ctx)
 	return plainLayer(d, size, tree.FilesSize()), err
-}
-
-// WriteLayer stores a layer, whose entries write gives to the archive. It is
-// written once, uncompressed, and is in the store when WriteLayer returns it.
-func WriteLayer(ctx context.Context, l *layout.Layout, write func(archive *layer.Writer) error) (Layer, error) {
-	blob, err := l.Blobs().Create(ctx)
-	if err != nil {
-		return Layer{}, err
-	}
-	defer blob.Close()
-	archive := layer.NewWriter(blob)
-	defer archive.Close()
-	if err := write(archive); err != nil {
-		return Layer{}, err
-	}
-	if err := archive.Close(); err != nil {
-		return Layer{}, err
-	}
-	d, size, err := blob.Commit(ctx)
-	return plainLayer(d, size, archive.FilesSize()), err
 }
 
 // plainLayer is a layer that is stored as it is hashed: its digest and its DiffID

@@ -61,8 +61,11 @@ func header(e Entry) *tar.Header {
 	return h
 }
 
-// fromHeader returns the entry that h describes. Its name is clean.
-func fromHeader(h *tar.Header) (Entry, error) {
+// FromHeader returns the entry that h describes, in whatever tar archive it stands.
+// Its name is clean; one with ".." in it is refused, and so is what no kernel could
+// make: owners and devices out of range, unknown types. Attributes that a layer does
+// not keep are left out. What h means in a layer (a whiteout?) is not asked.
+func FromHeader(h *tar.Header) (Entry, error) {
 	name, err := clean(h.Name)
 	if err != nil {
 		return Entry{}, err

@@ -84,7 +84,7 @@ func interpret(h *tar.Header) (op, Entry, error) {
 	case ok:
 		return opWhiteout, Entry{Name: path.Join(dir, hidden)}, nil
 	}
-	e, err := fromHeader(h)
+	e, err := FromHeader(h)
 	if err == nil && name == "." && e.Type != TypeDir {
 		err = unsafe(h.Name, "the root of a layer must be a directory")
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"minidock.dev/minidock/blob"
 	"minidock.dev/minidock/explain"
@@ -25,6 +26,10 @@ const (
 // CacheDir is the directory of the build cache, an entry a file. Package build
 // writes them; package image deletes one with the image that its step made.
 const CacheDir = "cache"
+
+// ContextsDir is the directory in which package source keeps what it knows of the
+// files of build contexts, one file a context.
+const ContextsDir = "contexts"
 
 // ErrNotFound is wrapped by the errors about a name that the index has not.
 var ErrNotFound = errors.New("name not found")
@@ -141,6 +146,33 @@ func (l *Layout) WriteFile(name string, b []byte) error {
 		return err
 	}
 	return syncDir(filepath.Dir(filepath.Join(l.root, name)))
+}
+
+// WriteFiles is WriteFile for several files of one directory, by their names in it. It
+// waits for the disk twice, and not twice for each.
+func (l *Layout) WriteFiles(dir string, files map[string][]byte) error {
+	if len(files) == 0 {
+		return nil
+	}
+	var mu sync.Mutex
+	var errs []error
+	var wait sync.WaitGroup
+	slots := make(chan bool, 16)
+	for name, b := range files {
+		slots <- true
+		wait.Go(func() {
+			err := l.replace(dir+"/"+name, b, (*os.File).Sync)
+			mu.Lock()
+			errs = append(errs, err)
+			mu.Unlock()
+			<-slots
+		})
+	}
+	wait.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return syncDir(filepath.Join(l.root, dir))
 }
 
 // replace is WriteFile, but for the flushing to disk of the new file, which is

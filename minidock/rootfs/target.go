@@ -5,7 +5,9 @@ package rootfs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -124,6 +126,52 @@ func mkdirAll(root int, path string) (fd int, err error) {
 		return -1, fmt.Errorf("create directory %q: %w", path, err)
 	}
 	return sys.Openat2(root, path, unix.O_PATH|unix.O_DIRECTORY, 0, inRoot)
+}
+
+// Resolve returns where name, a path inside root, leads to: symbolic links are
+// followed as a process would that had root as its root directory. Nobody else may
+// change what is in root until the result is used.
+func Resolve(root, name string) (path string, err error) {
+	dir, err := openRoot(root)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(dir)
+	fd, err := sys.Openat2(dir, clean(name), unix.O_PATH, 0, inRoot)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	return os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+}
+
+// MountPoints makes the places for mounts that are missing below root, and mounts
+// nothing. What is going to be mounted at /dev and /proc has places of its own.
+func MountPoints(root string, mounts []Mount) error {
+	dir, err := openRoot(root)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	for _, m := range mounts {
+		if strings.HasPrefix(clean(m.Destination), "/dev/") {
+			continue
+		}
+		isFile := false
+		if sortOptions(m).bind {
+			info, err := os.Stat(m.Source)
+			if err != nil {
+				return err
+			}
+			isFile = !info.IsDir()
+		}
+		target, err := openTarget(dir, m, !isFile)
+		if err != nil {
+			return fmt.Errorf("make mount point %q: %w", m.Destination, err)
+		}
+		unix.Close(target)
+	}
+	return nil
 }
 
 func clean(path string) string { return filepath.Join("/", path) }

@@ -65,6 +65,7 @@ func (c *container) become() error {
 		c.readonlyRoot,   // if asked for; from here on nothing is written
 		c.ownStdio,       // pipes: /dev/stdout can be opened by the container's user
 		c.enterCwd,       // while it is allowed, and only if it is inside
+		c.limits,         // of resources; to raise one takes a privilege
 		c.dropPrivileges, // user, groups, capabilities
 		c.dieWithParent,  // after the privileges, whose change the kernel takes as a reason to forget it
 		c.find,           // the program, in the container's PATH and with the user's rights
@@ -205,6 +206,15 @@ func (c *container) ownStdio() error {
 }
 
 func (c *container) enterCwd() error { return enterCwd(c.Process.Cwd) }
+
+func (c *container) limits() error {
+	for _, limit := range c.Process.Rlimits {
+		if err := setLimit(c.ctx, limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func (c *container) dropPrivileges() error { return dropPrivileges(c.ctx, *c.Process) }
 

@@ -37,8 +37,17 @@ type ProcessSpec struct {
 	Cwd          string        `json:"cwd"`                    // absolute; "" is "/"
 	Capabilities *Capabilities `json:"capabilities,omitempty"` // nil: none at all
 
+	Rlimits []Rlimit `json:"rlimits,omitempty"`
+
 	// NoNewPrivileges: set-user-ID programs such as su and ping are ordinary ones.
 	NoNewPrivileges bool `json:"noNewPrivileges,omitempty"`
+}
+
+// Rlimit is one resource limit, getrlimit(2).
+type Rlimit struct {
+	Type string `json:"type"` // such as "RLIMIT_NOFILE"
+	Soft uint64 `json:"soft"` // the kernel's largest number, 1<<64-1, is no limit
+	Hard uint64 `json:"hard"`
 }
 
 // ConsoleSize is the size of the terminal in characters.

@@ -31,5 +31,5 @@
 // https://docs.kernel.org/filesystems/overlayfs.html,
 // https://github.com/opencontainers/image-spec/blob/main/layer.md
 //
-// Read next: package namespace, for views of the system that are private.
+// Read next: package cachemount, which keeps directories of another kind.
 package snapshot

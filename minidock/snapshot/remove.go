@@ -35,3 +35,8 @@ func removeAll(dir string) error {
 	})
 	return os.RemoveAll(dir)
 }
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

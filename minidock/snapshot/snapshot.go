@@ -22,6 +22,7 @@ const (
 	upperName  = "upper"  // what has been changed
 	workName   = "work"   // the kernel's
 	mergedName = "merged" // the mount point
+	underName  = "under"  // another such directory, see Underlay
 )
 
 // Prepare makes the directories of a snapshot in dir, which exists and is on the
@@ -48,6 +49,9 @@ func (s *Store) Mount(ctx context.Context, dir string, layers []oci.DiffID, init
 	if err != nil {
 		return fmt.Errorf("mount snapshot %s: %w", dir, err)
 	}
+	if under := filepath.Join(dir, underName, upperName); exists(under) {
+		lower = slices.Insert(lower, 0, under)
+	}
 	return overlay.Mount(ctx, overlay.Spec{
 		Lower:     lower,
 		Upper:     filepath.Join(dir, upperName),
@@ -55,6 +59,42 @@ func (s *Store) Mount(ctx context.Context, dir string, layers []oci.DiffID, init
 		UserXattr: s.opt.UserXattr,
 		Volatile:  s.opt.Volatile,
 	}, filepath.Join(dir, mergedName))
+}
+
+// Underlay lets fill make files in the tree that Mount is going to show, without
+// them being changes: they go into a layer between the image's and dir's upper, which
+// Remove deletes with the rest. Directories that have to be on the way there keep their owner
+// and mode, as the kernel copies them up. It is called before Mount, which finds
+// the layer in dir.
+func (s *Store) Underlay(ctx context.Context, dir string, layers []oci.DiffID, init bool, fill func(merged string) error) error {
+	ctx = explain.Step(ctx, "make a layer of mount points, which is not kept")
+	under := filepath.Join(dir, underName)
+	if err := mkdir(under, 0o700); err != nil {
+		return err
+	}
+	if err := s.Prepare(ctx, under); err != nil {
+		return err
+	}
+	if err := s.Mount(ctx, under, layers, init); err != nil {
+		return err
+	}
+	if err := fill(filepath.Join(under, mergedName)); err != nil {
+		return err
+	}
+	return s.Unmount(ctx, under)
+}
+
+// View mounts layers at dir/merged, read-only.
+func (s *Store) View(ctx context.Context, dir string, layers []oci.DiffID) error {
+	if name := s.missing(layers, false); name != "" {
+		return fmt.Errorf("mount layers at %s: layer %s is not unpacked", dir, name)
+	}
+	lower, err := s.Lower(layers, false)
+	if err != nil {
+		return fmt.Errorf("mount layers at %s: %w", dir, err)
+	}
+	spec := overlay.Spec{Lower: lower, UserXattr: s.opt.UserXattr}
+	return overlay.Mount(ctx, spec, filepath.Join(dir, mergedName))
 }
 
 // Lower lists the directories that Mount stacks, as overlay wants them, top first.
@@ -110,13 +150,16 @@ func (s *Store) Commit(ctx context.Context, dir string, w *layer.Writer, clamp *
 
 // adopt moves an upper directory into layers/.
 func (s *Store) adopt(ctx context.Context, upper string, id oci.DiffID) error {
+	if s.Has(id) {
+		return nil
+	}
 	unlock, err := s.lock(ctx, id.Hex())
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	if s.Has(id) {
-		return nil
+		return nil // somebody else made it while we waited
 	}
 	explain.Step(ctx, "rename %s to %s", upper, s.Path(id))
 	return s.publish(upper, id.Hex(), func() error { return nil })
@@ -126,6 +169,14 @@ func (s *Store) adopt(ctx context.Context, upper string, id oci.DiffID) error {
 // the snapshot is mounted, before anything is lost.
 func (s *Store) Remove(ctx context.Context, dir string) error {
 	explain.Step(ctx, "remove the writable layer in %s", dir)
+	if under := filepath.Join(dir, underName); exists(under) {
+		if err := s.Remove(ctx, under); err != nil {
+			return err
+		}
+		if err := ignoreMissing(os.Remove(under)); err != nil {
+			return fmt.Errorf("remove snapshot: %w", err)
+		}
+	}
 	// merged is never deleted recursively: if it were mounted after all, that would
 	// empty the directories of the host which are mounted inside.
 	if err := ignoreMissing(os.Remove(filepath.Join(dir, mergedName))); err != nil {

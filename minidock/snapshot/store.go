@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -33,15 +34,19 @@ type Options struct {
 	Volatile bool
 }
 
-// Store is the directories layers/ and tmp/ below a root. It has no state in
+// Store is the directories layers/ and tmp/ below a root. It keeps nothing of them in
 // memory, so any number may be open on one root.
 type Store struct {
 	root string
 	opt  Options
+	boot func() ([]byte, error) // reads the boot id, once
 }
 
 // Open returns the store at root. Nothing is read or written yet.
-func Open(root string, opt Options) *Store { return &Store{root: root, opt: opt} }
+func Open(root string, opt Options) *Store {
+	boot := sync.OnceValues(func() ([]byte, error) { return os.ReadFile(bootIDFile) })
+	return &Store{root: root, opt: opt, boot: boot}
+}
 
 // Two names in layers/ that are no layers of an image.
 const (
@@ -202,7 +207,7 @@ func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error
 		}
 	}
 	path := s.born(name) + ".lock"
-	f, err := lockFile(ctx, path)
+	f, err := sys.AwaitLock(ctx, path, unix.LOCK_EX)
 	if err != nil {
 		return nil, err
 	}
@@ -210,31 +215,6 @@ func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error
 		os.Remove(path) // while we hold it, as LockFile allows
 		f.Close()
 	}, nil
-}
-
-// lockFile is sys.LockFile that gives up when ctx ends. flock(2) itself can only be
-// interrupted by a signal, so it is left waiting in a goroutine.
-func lockFile(ctx context.Context, path string) (*os.File, error) {
-	f, err := sys.LockFile(path, unix.LOCK_EX|unix.LOCK_NB)
-	if !errors.Is(err, unix.EWOULDBLOCK) {
-		return f, err
-	}
-	type result struct {
-		*os.File
-		error
-	}
-	locked := make(chan result, 1)
-	go func() {
-		f, err := sys.LockFile(path, unix.LOCK_EX)
-		locked <- result{f, err}
-	}()
-	select {
-	case r := <-locked:
-		return r.File, r.error
-	case <-ctx.Done():
-		go func() { (<-locked).Close() }() // Close of nil is an error and no more
-		return nil, context.Cause(ctx)
-	}
 }
 
 // publish makes dir by calling fill, and renames it to layers/<name>, which is

@@ -45,7 +45,7 @@ func (s *Store) mark(name string) string { return filepath.Join(s.layer(unsynced
 // there before the layer, and one of another boot goes after it.
 func (s *Store) believed(name string) bool {
 	if at, err := os.ReadFile(s.mark(name)); err == nil {
-		boot, err := os.ReadFile(bootIDFile)
+		boot, err := s.boot()
 		if err != nil || !bytes.HasPrefix(at, boot) {
 			return false
 		}
@@ -62,7 +62,7 @@ func (s *Store) exists(name string) bool {
 
 // setMark says that what layers/<name> is about to be is not on the disk.
 func (s *Store) setMark(name string) error {
-	boot, err := os.ReadFile(bootIDFile)
+	boot, err := s.boot()
 	if err != nil {
 		return err
 	}

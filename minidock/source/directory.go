@@ -1,21 +1,17 @@
 package source
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
+	"sync"
+	"time"
 
-	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/ignore"
 	"minidock.dev/minidock/layer"
 )
@@ -27,14 +23,39 @@ import (
 // "data -> /etc" must not bring the host's /etc into an image. Links are
 // followed here, in our own code, and what is opened is opened through os.Root,
 // which refuses to leave the directory whatever happens to the files meanwhile.
+//
+// Each directory is listed once, so that all instructions of a build see the same
+// files. Several goroutines may use a Directory.
 type Directory struct {
-	root   *os.Root
-	ignore *ignore.Matcher
+	root *os.Root
 
-	// The directory of the file that was read last. Files are read one
-	// directory after the other, and one name is found faster than a path.
-	last     *os.Root
-	lastName string
+	mu     sync.Mutex // for what follows
+	ignore *ignore.Matcher
+	dirs   map[string][]file // what was listed so far, without what is ignored
+	memory *memory
+}
+
+// A file is what a Directory keeps of each file, and less than a layer.Entry: of
+// these there are as many as files in the context.
+type file struct {
+	base  string // the last part of its name
+	stamp stamp
+	kind  byte   // as in layer.Entry, or one of those below
+	mode  uint16 // permissions, as in layer.Entry
+	known known  // the record with its digest; none if there is none
+	more  *more  // nil until somebody asked for it
+}
+
+// Kinds of files that no layer entry has.
+const (
+	kindSocket = 's'
+	kindDevice = 'd' // a layer has devices, but copies none
+)
+
+// more is what few files have: the text of a link, and extended attributes.
+type more struct {
+	link   string
+	xattrs map[string]string
 }
 
 // maxLinks is how many symbolic links a name may lead through, as in Linux
@@ -43,31 +64,75 @@ const maxLinks = 40
 
 // DirectoryOptions says how to read a directory.
 type DirectoryOptions struct {
-	// Remember is the file in which the digests of files are kept from one build to
-	// the next; "" is none.
+	// Remember is the directory in which the digests of files are kept from one
+	// build to the next, one file a context; it need not be there yet. "" is none.
 	Remember string
 }
 
 // OpenDirectory opens the directory dir, in which ignored leaves files out.
-func OpenDirectory(dir string, ignored *ignore.Matcher, _ DirectoryOptions) (*Directory, error) {
+func OpenDirectory(dir string, ignored *ignore.Matcher, opt DirectoryOptions) (*Directory, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open build context: %w", err)
 	}
-	return &Directory{root: root, ignore: ignored}, nil
+	d := &Directory{root: root, ignore: ignored, dirs: map[string][]file{}}
+	itself, err := d.itself()
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("open build context: %w", err)
+	}
+	d.memory = readMemory(memoryName(opt.Remember, dir, itself.stamp))
+	return d, nil
 }
 
-// Close closes the directory.
-func (d *Directory) Close() {
-	if d.last != nil {
-		d.last.Close()
+// itself is the top directory.
+func (d *Directory) itself() (file, error) {
+	folder, err := openFolder(d.root, ".")
+	if err != nil {
+		return file{}, err
 	}
+	defer folder.Close()
+	return folder.stat()
+}
+
+// Close closes the directory, and remembers for the next build what was read.
+func (d *Directory) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.memory.save()
 	d.root.Close()
+}
+
+// Size is how many bytes all files would take as a tar archive, which is how
+// docker sends them to its daemon: a header of 512 bytes each, and the contents
+// in blocks of that size. What cannot be read is not counted.
+func (d *Directory) Size() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	const block = 512
+	return 2*block + d.sizeBelow(".", block)
+}
+
+func (d *Directory) sizeBelow(dir string, block int64) (total int64) {
+	files, _ := d.list(dir)
+	for i := range files {
+		f := &files[i]
+		total += block
+		switch f.kind {
+		case layer.TypeReg:
+			total += (f.stamp.size + block - 1) / block * block
+		case layer.TypeDir:
+			total += d.sizeBelow(path.Join(dir, f.base), block)
+		}
+	}
+	return total
 }
 
 // Resolve follows a name part by part. Absolute links start at the root of the
 // context, as they would in a container that had it as its root.
 func (d *Directory) Resolve(name string) (layer.Entry, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	at, rest, links := ".", name, 0
 	for rest != "" {
 		var part string
@@ -77,66 +142,76 @@ func (d *Directory) Resolve(name string) (layer.Entry, error) {
 			at = "."
 			continue
 		}
-		info, err := d.lstat(next)
+		f, err := d.lookup(next)
 		if err != nil {
 			return layer.Entry{}, err
 		}
-		if info.Mode().Type() != fs.ModeSymlink {
+		if f.kind != layer.TypeSymlink {
 			at = next
 			continue
 		}
 		if links++; links > maxLinks {
 			return layer.Entry{}, fmt.Errorf("resolve %s: too many symbolic links", name)
 		}
-		target, err := d.root.Readlink(next)
+		e, err := d.entry(next, f)
 		if err != nil {
 			return layer.Entry{}, err
 		}
-		if target = filepath.ToSlash(target); path.IsAbs(target) {
+		if path.IsAbs(e.Linkname) {
 			at = "."
 		}
-		rest = target + "/" + rest
+		rest = e.Linkname + "/" + rest
 	}
-	info, err := d.root.Lstat(at)
+	if at == "." {
+		f, err := d.itself()
+		if err != nil {
+			return layer.Entry{}, err
+		}
+		return d.entry(at, &f)
+	}
+	f, err := d.lookup(at)
 	if err != nil {
 		return layer.Entry{}, err
 	}
-	return d.entry(at, info)
+	return d.entry(at, f)
 }
 
-// lstat returns what is at name, unless it is ignored.
-func (d *Directory) lstat(name string) (fs.FileInfo, error) {
-	info, err := d.root.Lstat(name)
-	if errors.Is(err, syscall.ENOTDIR) { // "file/name" is as absent as "name"
-		err = fs.ErrNotExist
+// lookup finds a file by its real name.
+func (d *Directory) lookup(name string) (*file, error) {
+	missing := &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	dir, base := path.Dir(name), path.Base(name)
+	if dir != "." && d.dirs[dir] == nil {
+		if parent, err := d.lookup(dir); err != nil {
+			return nil, err
+		} else if parent.kind != layer.TypeDir { // "file/name" is as absent as "name"
+			return nil, missing
+		}
 	}
+	files, err := d.list(dir)
 	if err != nil {
 		return nil, err
 	}
-	hidden, err := d.hidden(name, info.IsDir())
-	if err == nil && hidden {
-		err = &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	i, ok := slices.BinarySearchFunc(files, base, func(f file, base string) int { return strings.Compare(f.base, base) })
+	if !ok {
+		return nil, missing
 	}
-	return info, err
+	return &files[i], nil
 }
 
 // List returns what is in a directory and not ignored.
 func (d *Directory) List(dir string) ([]layer.Entry, error) {
-	infos, err := d.readDir(dir)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	files, err := d.list(dir)
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]layer.Entry, 0, len(infos))
-	for _, info := range infos {
-		name := path.Join(dir, info.Name())
-		hidden, err := d.hidden(name, info.IsDir())
-		if err != nil {
-			return nil, err
-		}
-		if hidden || info.Mode().Type() == fs.ModeSocket { // tar has no sockets
+	entries := make([]layer.Entry, 0, len(files))
+	for i := range files {
+		if files[i].kind == kindSocket { // tar has no sockets
 			continue
 		}
-		e, err := d.entry(name, info)
+		e, err := d.entry(path.Join(dir, files[i].base), &files[i])
 		if err != nil {
 			return nil, err
 		}
@@ -145,15 +220,36 @@ func (d *Directory) List(dir string) ([]layer.Entry, error) {
 	return entries, nil
 }
 
-func (d *Directory) readDir(dir string) ([]fs.FileInfo, error) {
-	f, err := d.root.Open(dir)
+// list reads a directory, once.
+func (d *Directory) list(dir string) ([]file, error) {
+	if files, ok := d.dirs[dir]; ok {
+		return files, nil
+	}
+	folder, err := openFolder(d.root, dir)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	infos, err := f.Readdir(-1)
-	slices.SortFunc(infos, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
-	return infos, err
+	defer folder.Close()
+	files, err := folder.scan()
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", dir, err)
+	}
+	visible := files[:0]
+	for _, f := range files {
+		hidden, err := d.hidden(path.Join(dir, f.base), f.kind == layer.TypeDir)
+		if err != nil {
+			return nil, err
+		}
+		if hidden {
+			continue
+		}
+		if f.kind == layer.TypeReg {
+			f.known = d.memory.find(f.stamp)
+		}
+		visible = append(visible, f)
+	}
+	d.dirs[dir] = visible
+	return visible, nil
 }
 
 // hidden reports whether a name is ignored. A directory that a pattern
@@ -163,42 +259,46 @@ func (d *Directory) hidden(name string, dir bool) (bool, error) {
 	if err != nil || !excluded || !dir || d.ignore.CanSkip(name) {
 		return excluded, err
 	}
-	infos, err := d.readDir(name)
-	if err != nil {
-		return false, err
-	}
-	for _, info := range infos {
-		hidden, err := d.hidden(path.Join(name, info.Name()), info.IsDir())
-		if err != nil || !hidden {
-			return false, err
-		}
-	}
-	return true, nil
+	files, err := d.list(name)
+	return len(files) == 0, err
 }
 
 // entry is a file as it goes into a layer, but for the fractions of its time, which
 // tell whether it has changed. It belongs to root, since the user who builds need
 // not exist in the image.
-func (d *Directory) entry(name string, info fs.FileInfo) (layer.Entry, error) {
-	e := layer.Entry{Name: name, Mode: tarMode(info.Mode()), ModTime: info.ModTime().UTC()}
-	var err error
-	switch info.Mode().Type() {
-	case 0:
-		e.Type, e.Size = layer.TypeReg, info.Size()
-		e.Xattrs, err = d.xattrs(name)
-	case fs.ModeDir:
-		e.Type = layer.TypeDir
-		e.Xattrs, err = d.xattrs(name)
-	case fs.ModeSymlink:
-		e.Type, e.Mode = layer.TypeSymlink, 0o777
-		e.Linkname, err = d.root.Readlink(name)
-		e.Linkname = filepath.ToSlash(e.Linkname)
-	case fs.ModeNamedPipe:
-		e.Type = layer.TypeFifo
-	default:
-		err = fmt.Errorf("copy %s: a socket or device cannot be copied", name)
+func (d *Directory) entry(name string, f *file) (layer.Entry, error) {
+	e := layer.Entry{Name: name, Type: f.kind, Mode: int64(f.mode), ModTime: time.Unix(0, f.stamp.mtime).UTC()}
+	switch f.kind {
+	case layer.TypeReg:
+		e.Size = f.stamp.size
+	case layer.TypeSymlink:
+		e.Mode = 0o777
+	case kindSocket, kindDevice:
+		return e, fmt.Errorf("copy %s: a socket or device cannot be copied", name)
 	}
+	more, err := d.more(name, f)
+	e.Linkname, e.Xattrs = more.link, more.xattrs
 	return e, err
+}
+
+// more asks for what few files have, once. To set an attribute changes the ctime, so
+// a file that is known to have had none has none.
+func (d *Directory) more(name string, f *file) (m more, err error) {
+	switch {
+	case f.more != nil:
+		return *f.more, nil
+	case f.known != none && d.memory.flags(f.known)&flagAttributes == 0:
+		return more{}, nil
+	case f.kind == layer.TypeSymlink:
+		m.link, err = d.root.Readlink(name)
+		m.link = filepath.ToSlash(m.link)
+	case f.kind == layer.TypeReg || f.kind == layer.TypeDir:
+		m.xattrs, err = d.xattrs(name)
+	}
+	if err == nil && (m.link != "" || len(m.xattrs) > 0) {
+		f.more = &m
+	}
+	return m, err
 }
 
 // xattrs returns what else belongs to a file, such as the capabilities of a program.
@@ -207,83 +307,4 @@ func (d *Directory) xattrs(name string) (map[string]string, error) {
 	all, err := layer.Xattrs(filepath.Join(d.root.Name(), name))
 	maps.DeleteFunc(all, func(name, _ string) bool { return strings.HasPrefix(name, "system.posix_acl_") })
 	return all, err
-}
-
-// tarMode turns Go's mode bits into those of tar and of the kernel. Windows
-// knows no execute bit; there every file gets it, as docker does.
-func tarMode(m fs.FileMode) int64 {
-	mode := int64(m.Perm())
-	if runtime.GOOS == "windows" {
-		mode = mode&0o755 | 0o111
-	}
-	if m&fs.ModeSetuid != 0 {
-		mode |= 0o4000
-	}
-	if m&fs.ModeSetgid != 0 {
-		mode |= 0o2000
-	}
-	if m&fs.ModeSticky != 0 {
-		mode |= 0o1000
-	}
-	return mode
-}
-
-// Read visits the files in the given order.
-func (d *Directory) Read(ctx context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error {
-	for _, e := range files {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := d.readFile(e, visit); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readFile makes sure that the file is still the one that was listed. Else its
-// new content would be remembered in the cache under the key of the old one.
-func (d *Directory) readFile(e layer.Entry, visit func(layer.Entry, io.Reader) error) error {
-	f, err := d.open(e.Name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() || info.Size() != e.Size || !info.ModTime().Equal(e.ModTime) {
-		return fmt.Errorf("copy %s: the file was changed during the build", e.Name)
-	}
-	return visit(e, f)
-}
-
-func (d *Directory) open(name string) (*os.File, error) {
-	dir, base := path.Split(name)
-	if dir == "" {
-		return openNow(d.root, base)
-	}
-	if d.last == nil || d.lastName != dir {
-		sub, err := d.root.OpenRoot(path.Clean(dir))
-		if err != nil {
-			return nil, err
-		}
-		if d.last != nil {
-			d.last.Close()
-		}
-		d.last, d.lastName = sub, dir
-	}
-	return openNow(d.last, base)
-}
-
-// openNow does not wait: what was a file when it was listed may be a pipe by now,
-// to open which would last until somebody writes to it. readFile finds that out.
-func openNow(dir *os.Root, base string) (*os.File, error) {
-	return dir.OpenFile(base, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-}
-
-// Sums returns the digests of files.
-func (d *Directory) Sums(ctx context.Context, files []layer.Entry) ([]digest.Digest, error) {
-	return sums(ctx, d, files)
 }

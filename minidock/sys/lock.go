@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -44,6 +45,31 @@ func LockFile(path string, how int) (*os.File, error) {
 			return f, nil
 		}
 		f.Close()
+	}
+}
+
+// AwaitLock is LockFile that gives up when ctx ends. flock(2) itself can only be
+// interrupted by a signal, so it is left waiting in a goroutine.
+func AwaitLock(ctx context.Context, path string, how int) (*os.File, error) {
+	f, err := LockFile(path, how|unix.LOCK_NB)
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		return f, err
+	}
+	type result struct {
+		*os.File
+		error
+	}
+	locked := make(chan result, 1)
+	go func() {
+		f, err := LockFile(path, how)
+		locked <- result{f, err}
+	}()
+	select {
+	case r := <-locked:
+		return r.File, r.error
+	case <-ctx.Done():
+		go func() { (<-locked).Close() }() // Close of nil is an error and no more
+		return nil, context.Cause(ctx)
 	}
 }
 

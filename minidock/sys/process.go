@@ -153,6 +153,27 @@ func called(ctx context.Context, errno unix.Errno, name string, args ...any) err
 	return nil
 }
 
+// Setrlimit is prlimit(2) for this process. The package syscall knows of it: Go raises
+// the number of open files for itself and sets it back before execve, unless it was
+// set by this call.
+func Setrlimit(ctx context.Context, resource int, soft, hard uint64) error {
+	err := unix.Setrlimit(resource, &unix.Rlimit{Cur: soft, Max: hard})
+	explain.Call(ctx, "setrlimit", err, resource, flag(fmt.Sprintf("{%d, %d}", soft, hard)))
+	if err != nil {
+		return fmt.Errorf("setrlimit %d {%d, %d}: %w", resource, soft, hard, err)
+	}
+	return nil
+}
+
+// Getrlimit is getrlimit(2). It is not narrated.
+func Getrlimit(resource int) (soft, hard uint64, err error) {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(resource, &l); err != nil {
+		return 0, 0, fmt.Errorf("getrlimit %d: %w", resource, err)
+	}
+	return l.Cur, l.Max, nil
+}
+
 // Setsid is setsid(2).
 func Setsid(ctx context.Context) error {
 	_, err := unix.Setsid()

@@ -1,0 +1,159 @@
+package build
+
+import (
+	"archive/tar"
+	"context"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/source"
+)
+
+// content is where the bytes of a regular file are: one of the three.
+type content struct {
+	text *string // here
+
+	source source.Source // in a file that COPY reads; names with the same pointer are hard links
+	file   *layer.Entry
+
+	archive *archive // in the entry of an archive, counted from 0
+	index   int
+}
+
+// write writes the archive: directories, then the contents in the order in
+// which the sources read quickest, then links and the like.
+func (d *draft) write(ctx context.Context, w *layer.Writer) error {
+	var bySource []batch
+	var byArchive []batch
+	var rest []drafted
+	for _, name := range slices.Sorted(maps.Keys(d.entries)) {
+		e, ok := d.alive(name)
+		switch {
+		case !ok:
+		case e.IsDir():
+			if err := writeDirectory(w, e); err != nil {
+				return err
+			}
+		case e.from.archive != nil:
+			byArchive = appendTo(byArchive, e, func(c content) bool { return c.archive == e.from.archive })
+		case e.from.file != nil:
+			bySource = appendTo(bySource, e, func(c content) bool { return c.source == e.from.source })
+		default:
+			rest = append(rest, e)
+		}
+	}
+	for _, files := range bySource {
+		if err := writeFiles(ctx, w, files); err != nil {
+			return err
+		}
+	}
+	for _, files := range byArchive {
+		if err := writeArchived(ctx, w, files); err != nil {
+			return err
+		}
+	}
+	return writeRest(w, rest)
+}
+
+// batch is files with one source.
+type batch []drafted
+
+// appendTo puts a file to those of the same source.
+func appendTo(batches []batch, e drafted, same func(content) bool) []batch {
+	i := slices.IndexFunc(batches, func(b batch) bool { return same(b[0].from) })
+	if i < 0 {
+		return append(batches, batch{e})
+	}
+	batches[i] = append(batches[i], e)
+	return batches
+}
+
+func writeDirectory(w *layer.Writer, e drafted) error {
+	if err := w.WriteEntry(e.Entry, nil); err != nil || !e.opaque {
+		return err
+	}
+	return w.Opaque(e.Name)
+}
+
+func writeRest(w *layer.Writer, rest []drafted) error {
+	for _, e := range rest {
+		var content io.Reader
+		if e.from.text != nil {
+			content = strings.NewReader(*e.from.text)
+		}
+		if err := w.WriteEntry(e.Entry, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFiles copies the contents. A file with several destinations is read once
+// for each.
+func writeFiles(ctx context.Context, w *layer.Writer, files batch) error {
+	src := files[0].from.source
+	for len(files) > 0 {
+		var again batch
+		var list []layer.Entry
+		to := make(map[string]batch, len(files))
+		for _, f := range files {
+			from := f.from.file
+			switch same := to[from.Name]; {
+			case same == nil:
+				list = append(list, *from)
+				fallthrough
+			case same[0].from.file == from:
+				to[from.Name] = append(same, f)
+			default:
+				again = append(again, f)
+			}
+		}
+		err := src.Read(ctx, list, func(from layer.Entry, content io.Reader) error {
+			return writeLinked(w, to[from.Name], content)
+		})
+		if err != nil {
+			return err
+		}
+		files = again
+	}
+	return nil
+}
+
+// writeArchived reads an archive once more, now for the contents.
+func writeArchived(ctx context.Context, w *layer.Writer, files batch) error {
+	wanted := make(map[int]batch, len(files))
+	for _, f := range files {
+		wanted[f.from.index] = append(wanted[f.from.index], f)
+	}
+	a := files[0].from.archive
+	return a.read(ctx, func(index int, _ *tar.Header, content io.Reader) error {
+		if names := wanted[index]; len(names) > 0 {
+			if err := writeLinked(w, names, content); err != nil {
+				return err
+			}
+			delete(wanted, index)
+		}
+		if len(wanted) == 0 {
+			return io.EOF
+		}
+		return nil
+	})
+}
+
+// writeLinked writes a file. All names but the first are hard links to it.
+func writeLinked(w *layer.Writer, names batch, content io.Reader) error {
+	if err := w.WriteEntry(names[0].Entry, content); err != nil {
+		return err
+	}
+	for _, f := range names[1:] {
+		e := f.Entry
+		e.Type, e.Linkname, e.Size, e.Xattrs = layer.TypeLink, names[0].Name, 0, nil
+		if err := w.WriteEntry(e, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

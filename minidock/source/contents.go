@@ -1,0 +1,118 @@
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"path"
+	"runtime"
+	"strings"
+	"sync"
+
+	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/layer"
+)
+
+// Sums returns the digests of files. Those that are known already are not read.
+func (d *Directory) Sums(ctx context.Context, files []layer.Entry) ([]digest.Digest, error) {
+	var unknown []layer.Entry
+	list := d.knowledge(files)
+	for i, k := range list {
+		if k == none {
+			unknown = append(unknown, files[i])
+		}
+	}
+	if len(unknown) > 0 {
+		if err := d.readAll(ctx, unknown); err != nil {
+			return nil, err
+		}
+		list = d.knowledge(files)
+	}
+	sums := make([][sha256.Size]byte, len(files))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, k := range list {
+		if k == none {
+			return nil, fmt.Errorf("copy %s: the file was not read", files[i].Name)
+		}
+		sums[i] = d.memory.sum(k)
+	}
+	return digest.FromSums(sums), nil
+}
+
+// Unread is how many bytes Sums would have to read, and how many all files have.
+// Who reads files with Read first need not read them again for Sums.
+func (d *Directory) Unread(files []layer.Entry) (unread, all int64) {
+	for i, k := range d.knowledge(files) {
+		all += files[i].Size
+		if k == none {
+			unread += files[i].Size
+		}
+	}
+	return unread, all
+}
+
+// knowledge returns the records of files. Most files follow each other as they do in
+// their directory, so the place after the last one is where to look first.
+func (d *Directory) knowledge(files []layer.Entry) []known {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]known, len(files))
+	var dir string
+	var there []file
+	for i, e := range files {
+		slash := strings.LastIndexByte(e.Name, '/')
+		if there == nil || slash < 0 || e.Name[:slash] != dir {
+			dir, there = e.Name[:max(slash, 0)], d.dirs[path.Dir(e.Name)]
+		}
+		for len(there) > 0 && there[0].base < e.Name[slash+1:] {
+			there = there[1:]
+		}
+		if len(there) > 0 && there[0].base == e.Name[slash+1:] {
+			list[i] = there[0].known
+		} else if f, err := d.lookup(e.Name); err == nil { // they are in another order
+			list[i] = f.known
+		} else {
+			list[i] = none
+		}
+	}
+	return list
+}
+
+// readAll reads files for their digests alone, on all processors.
+func (d *Directory) readAll(ctx context.Context, files []layer.Entry) error {
+	workers := min(runtime.GOMAXPROCS(0), (len(files)+63)/64)
+	errs := make([]error, workers)
+	var group sync.WaitGroup
+	for w := range workers {
+		part := files[w*len(files)/workers : (w+1)*len(files)/workers]
+		group.Go(func() { errs[w] = d.readSome(ctx, part) })
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Directory) readSome(ctx context.Context, files []layer.Entry) error {
+	o := opener{dir: d, hash: sha256.New()}
+	defer o.close()
+	buf := make([]byte, piece)
+	for _, e := range files {
+		c, err := o.open(e)
+		for err == nil {
+			if err = ctx.Err(); err == nil {
+				_, err = c.Read(buf)
+			}
+		}
+		c.close()
+		if err != io.EOF {
+			return err
+		}
+	}
+	return nil
+}
