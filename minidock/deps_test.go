@@ -47,6 +47,7 @@ sandbox         : namespace rootfs capability term sys explain
 logs            :
 container       : snapshot sandbox namespace rootfs capability logs term oci digest sys explain
 
+draw        pure:
 toolbox         : image layout blob layer oci digest explain
 cli             : *
 `

@@ -28,6 +28,9 @@
 //     what was written is deleted again.
 //   - A blob that is here already is not written again, and not even read where the
 //     archive is a plain file.
+//   - While a layer of a file is being stored the caller may unpack it: the disk is
+//     busy with the one, a processor with the other. What comes of it, and whether,
+//     makes no difference to the image.
 //   - Everything has a limit, so memory does not grow with the archive: documents
 //     4 MiB, a configuration 16 MiB, 65,536 entries, 4096 images; and a layer, be
 //     it compressed or not, what package layer would unpack of it.

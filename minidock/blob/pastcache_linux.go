@@ -12,7 +12,7 @@ import (
 // for the disk. directAlign is where it must begin, in the file and in memory: a
 // multiple of the disk's blocks, which have 512 or 4096 bytes (open(2), O_DIRECT).
 const (
-	directPiece = 1 << 20
+	directPiece = 4 << 20
 	directAlign = 4096
 )
 

@@ -33,7 +33,13 @@ func (c *copying) writeAhead(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	unread, all := dir.Unread(filesToRead(c.picks))
+	var unread, all int64
+	for _, p := range c.picks {
+		if p.Text == nil {
+			n, of := dir.Unread(p.Files)
+			unread, all = unread+n, all+of
+		}
+	}
 	if unread < aheadSize || unread < all/2 {
 		return nil
 	}

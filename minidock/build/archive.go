@@ -41,8 +41,12 @@ func (a *archive) read(ctx context.Context, visit func(index int, h *tar.Header,
 		plain, packed, err := decompress(in)
 		if err == nil {
 			defer plain.Close()
-			if err = readTar(plain, visit); err == nil && packed {
-				err = drain(plain)
+			unpacked := &input{ctx: ctx, r: plain}
+			if err = readTar(unpacked, visit); err == nil && packed {
+				err = drain(unpacked)
+			}
+			if errors.Is(err, errNoArchive) && unpacked.err != nil {
+				err = unpacked.err // it may have been one before it was broken
 			}
 		}
 		if in.err != nil { // not the archive's fault
@@ -88,8 +92,8 @@ func drain(plain io.Reader) error {
 	return err
 }
 
-// input is a file that is read for as long as the build goes on. It remembers that
-// reading failed, which decoders tell as if the file were broken.
+// input is a stream that is read for as long as the build goes on. It remembers that
+// reading failed, which whoever reads it tells as if what he found there were wrong.
 type input struct {
 	ctx context.Context
 	r   io.Reader
@@ -120,7 +124,9 @@ func decompress(in *input) (plain io.ReadCloser, packed bool, err error) {
 	}
 	kind := layer.Compression(head)
 	if kind != "xz" {
-		plain, err = layer.Decompress(buf)
+		if plain, err = layer.Decompress(buf); err != nil {
+			err = errNoArchive
+		}
 		return plain, kind != "", err
 	}
 	if n := xzDictionary(head); n > maxDictionary {
@@ -128,7 +134,7 @@ func decompress(in *input) (plain io.ReadCloser, packed bool, err error) {
 	}
 	r, err := xz.NewReader(buf)
 	if err != nil {
-		return nil, true, err
+		return nil, true, errNoArchive
 	}
 	return io.NopCloser(r), true, nil
 }

@@ -48,3 +48,22 @@ func manyFiles(b *testing.B) *kitchen {
 	}
 	return k
 }
+
+// BenchmarkSettings builds a Dockerfile of a thousand ENV lines: new, and from the cache.
+func BenchmarkSettings(b *testing.B) {
+	text := "FROM scratch\n"
+	for n := range 1000 {
+		text += fmt.Sprintf("ENV NAME%d=value%d\n", n, n)
+	}
+	for _, cached := range []bool{false, true} {
+		b.Run(fmt.Sprintf("cached=%t", cached), func(b *testing.B) {
+			k := newKitchen(b, nil)
+			k.quick = true
+			k.build(text)
+			k.opt.NoCache = !cached
+			for b.Loop() {
+				k.build(text)
+			}
+		})
+	}
+}

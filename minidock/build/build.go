@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"minidock.dev/minidock/dockerfile"
@@ -75,7 +76,8 @@ type Options struct {
 // dies, leaves nothing else behind, and the next one goes on from there.
 //
 // An error that a line of the Dockerfile is to blame for is a
-// *dockerfile.Error; a command that failed is an *ExitError.
+// *dockerfile.Error; a command that failed is an *ExitError. Both are in a *StepError
+// if a step had begun.
 func Build(ctx context.Context, opt Options) (*image.Image, oci.Descriptor, error) {
 	b, err := newBuilder(opt)
 	if err != nil {
@@ -91,7 +93,7 @@ func Build(ctx context.Context, opt Options) (*image.Image, oci.Descriptor, erro
 	if err := b.globalArgs(); err != nil {
 		return nil, oci.Descriptor{}, err
 	}
-	stages, err := b.plan()
+	stages, err := b.plan(ctx)
 	if err != nil {
 		return nil, oci.Descriptor{}, err
 	}
@@ -99,26 +101,26 @@ func Build(ctx context.Context, opt Options) (*image.Image, oci.Descriptor, erro
 		return nil, oci.Descriptor{}, err
 	}
 	b.announceArgs()
-	for _, s := range stages {
-		if err := s.build(ctx); err != nil {
-			return nil, oci.Descriptor{}, err
-		}
+	if err := b.buildStages(ctx, stages); err != nil {
+		return nil, oci.Descriptor{}, err
 	}
-	target := stages[len(stages)-1]
-	return target.image, target.manifest, nil
+	return stages[len(stages)-1].result(ctx)
 }
 
 // builder is one build: the options, and what its stages share.
 type builder struct {
 	Options
-	cache   *cache
-	context *source.Directory // the build context, once it was opened
-	globals scope             // ARG before the first FROM
-	stages  map[int]*stage    // those that the target needs
-	images  *source.Reader    // for COPY
-	asked   map[string]bool   // names that an ARG instruction has declared
+	cache       *cache
+	globals     scope          // ARG before the first FROM
+	stages      map[int]*stage // those that the target needs
+	images      *source.Reader // for COPY
+	total       int            // steps of all stages
+	anyPlatform bool           // whether nobody has said for which one to build
 
-	n, total int // steps begun, and all of them
+	mu      sync.Mutex              // for what follows: stages are built at the same time
+	context *source.Directory       // the build context, once it was opened
+	asked   map[string]bool         // names that an ARG instruction has declared
+	found   map[string]*image.Found // images that were looked up
 }
 
 func newBuilder(opt Options) (*builder, error) {
@@ -128,7 +130,8 @@ func newBuilder(opt Options) (*builder, error) {
 	if len(opt.File.Stages) == 0 {
 		return nil, errors.New("no build stage in current context")
 	}
-	if opt.Platform.OS == "" {
+	anyPlatform := opt.Platform.OS == ""
+	if anyPlatform {
 		opt.Platform = image.Host()
 	}
 	if opt.Progress == nil {
@@ -138,12 +141,13 @@ func newBuilder(opt Options) (*builder, error) {
 		return nil, err
 	}
 	return &builder{
-		Options: opt,
-		cache:   openCache(opt.Layout),
-		stages:  map[int]*stage{},
-		images:  source.NewReader(opt.Layout),
-		asked:   map[string]bool{},
-		total:   len(opt.File.Args),
+		Options:     opt,
+		cache:       openCache(opt.Layout),
+		stages:      map[int]*stage{},
+		images:      source.NewReader(opt.Layout),
+		anyPlatform: anyPlatform,
+		asked:       map[string]bool{},
+		found:       map[string]*image.Found{},
 	}, nil
 }
 
@@ -173,6 +177,8 @@ func (b *builder) close() {
 
 // openContext opens the context directory, once.
 func (b *builder) openContext() (*source.Directory, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.context != nil {
 		return b.context, nil
 	}
@@ -221,17 +227,36 @@ func (b *builder) clamp(t time.Time) time.Time {
 	return t
 }
 
-// findBase finds an image by name.
+// findBase finds an image by name, once: while somebody moves a tag all stages of a
+// build shall mean the same image by it.
 func (b *builder) findBase(ctx context.Context, name string) (*image.Found, error) {
 	if b.Base == nil {
 		return nil, fmt.Errorf("find image %q: there is nowhere to look", name)
 	}
-	return b.Base(ctx, name)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f := b.found[name]; f != nil {
+		return f, nil
+	}
+	f, err := b.Base(ctx, name)
+	if err == nil {
+		b.found[name] = f
+	}
+	return f, err
+}
+
+// ask notes that an ARG has asked for a --build-arg.
+func (b *builder) ask(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked[name] = true
 }
 
 // unconsumed is the warning about --build-arg values that no ARG asked for,
 // most often misspelt.
 func (b *builder) unconsumed() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(b.Args)) {
 		if !b.asked[name] && !isProxy(name) && name != "SOURCE_DATE_EPOCH" {

@@ -391,7 +391,7 @@ func TestNarration(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"build stage 0", "step 1: FROM alpine", "instruction = RUN [\"/bin/sh\" \"-c\" \"apk update\"]", "env PATH = " + defaultPath,
-		"workdir = /", "cached: image ", "instruction = COPY . /app", "file run.sh = 0755 0:0 ", "not cached: changed file run.sh",
+		"workdir = /", "cached: image ", "instruction = COPY . /app", "file run.sh = 0755 0:0 ", "not cached: changed run.sh",
 		"not cached: it comes after a step that was not"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the narration does not tell %q:\n%s", want, out.String())

@@ -1,174 +1,213 @@
 package build
 
 import (
+	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
+	"slices"
 
+	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
 )
 
-// cache remembers which image each step gave: one file a step, named by the
-// step's key.
+// cache remembers what each step did: one file a step, named by the step's key.
 //
 //	<root>/cache/<key>
-//	  {"manifest":{"mediaType":…,"digest":"sha256:…","size":…}}     the image after the step
-//	  ["parent","sha256:…"]                                         and what went into the key,
-//	  ["instruction","COPY . /app"]                                 one input a line
+//	  sha256:8f43…                                  the hash of the next line
+//	  {"layer":{…},"history":{…},"images":[…],…}    what the step did; see record
+//	  ["parent layers","sha256:…"]                  and what went into the key,
+//	  ["instruction","COPY . /app"]                 one input a line
 //	  ["file run.sh","0755 0:0 69 sha256:…"]
 //
-// A hit reads the first line only. The inputs are there to explain a miss: a
-// hash says that something changed, but not what. An entry without a manifest is
-// the list of files that a COPY --from finds in some layers; see copying.inputs.
+// A hit reads two lines only. The inputs are there to explain a miss: a hash says
+// that something changed, but not what. An entry that is no step is the list of files
+// that a COPY --from finds in some layers; see copying.inputs.
 //
-// Entries never change. Losing one costs time and nothing else, so a file that
-// cannot be read is simply a miss.
+// Losing an entry costs time and nothing else, so a file that cannot be read, or
+// does not have the hashes that it says, is simply a miss.
 type cache struct {
 	layout *layout.Layout
 	dir    string
 }
 
-// record is the first line of an entry.
+// record is what a step did. That is enough to do it again on any image that has the
+// same files and the same configuration as the one on which it was done; how that
+// one came about does not matter. What the step changes in the configuration is not
+// recorded: the instruction tells.
 type record struct {
-	Manifest *oci.Descriptor `json:"manifest,omitempty"` // none in a list of files
+	Text    string          `json:"text,omitempty"` // the instruction as written
+	DiffID  oci.DiffID      `json:"diff_id,omitempty"`
+	Layer   *oci.Descriptor `json:"layer,omitempty"`   // what it put on top
+	History *oci.History    `json:"history,omitempty"` // its row; none in a list of files
+	Images  []made          `json:"images,omitempty"`  // what came of it, the newest first
+	Inputs  digest.Digest   `json:"inputs"`            // the hash of the lines that follow
 }
+
+// made is an image that a step has made of its parent.
+type made struct {
+	Parent   digest.Digest  `json:"parent,omitempty"` // its manifest; "" is scratch
+	Manifest oci.Descriptor `json:"manifest"`
+}
+
+// maxImages is how many images an entry remembers.
+const maxImages = 4
 
 func openCache(l *layout.Layout) *cache {
 	return &cache{layout: l, dir: filepath.Join(l.Root(), layout.CacheDir)}
 }
 
-// image returns what the step with this key gave. It is a hit only if all of
-// the image is still in the store.
-func (c *cache) image(ctx context.Context, k Key) (*image.Image, oci.Descriptor, bool) {
-	r, _, err := c.read(k, 0)
-	if err != nil || r.Manifest == nil {
-		return nil, oci.Descriptor{}, false
+// step returns what the step with this key did, if its layer is still in the store.
+func (c *cache) step(k Key) (record, bool) {
+	r, _, err := c.read(k, false)
+	if err != nil || r.History == nil {
+		return record{}, false
 	}
-	img, err := image.Load(ctx, c.layout, *r.Manifest)
-	if err != nil {
-		return nil, oci.Descriptor{}, false
-	}
-	for _, l := range img.Layers {
-		if !c.layout.Blobs().Has(l.Descriptor.Digest) {
-			return nil, oci.Descriptor{}, false
+	if r.Layer != nil {
+		if size, err := c.layout.Blobs().Size(r.Layer.Digest); err != nil || size != r.Layer.Size {
+			return record{}, false
 		}
 	}
-	return img, *r.Manifest, true
+	return r, true
+}
+
+// did compares an image with its parent.
+func did(parent, after *image.Image, text string) record {
+	row := after.Config.History[len(after.Config.History)-1]
+	r := record{Text: text, History: &row}
+	if n := len(after.Layers); n > len(parent.Layers) {
+		r.DiffID, r.Layer = after.Layers[n-1].DiffID, &after.Layers[n-1].Descriptor
+	}
+	return r
+}
+
+// again does to an image what the step did, with its change of the configuration.
+func (r record) again(parent *image.Image, change func(*oci.ImageConfig)) *image.Image {
+	if change == nil {
+		change = func(*oci.ImageConfig) {}
+	}
+	if r.Layer == nil {
+		return parent.WithConfig(change, r.History)
+	}
+	return parent.Append(image.Layer{DiffID: r.DiffID, Descriptor: *r.Layer}, *r.History).WithConfig(change, nil)
+}
+
+// on returns the image that the step has made of a parent.
+func (r record) on(parent digest.Digest) (oci.Descriptor, bool) {
+	for _, m := range r.Images {
+		if m.Parent == parent {
+			return m.Manifest, true
+		}
+	}
+	return oci.Descriptor{}, false
+}
+
+// with returns the record with one more image.
+func (r record) with(m made) record {
+	others := slices.DeleteFunc(slices.Clone(r.Images), func(o made) bool { return o.Parent == m.Parent })
+	r.Images = slices.Insert(others[:min(len(others), maxImages-1)], 0, m)
+	return r
+}
+
+// intact reports whether the documents of an image are in the store as they were.
+func (c *cache) intact(d oci.Descriptor) bool {
+	_, err1 := c.layout.Blobs().ReadBytes(d.Digest, oci.MaxManifest)
+	_, err2 := c.layout.Blobs().ReadBytes(digest.Digest(d.Annotations[oci.ConfigAnnotation]), oci.MaxConfig)
+	return err1 == nil && err2 == nil
 }
 
 // inputs returns the inputs that an entry was made from.
 func (c *cache) inputs(k Key) ([]Input, error) {
-	_, inputs, err := c.read(k, math.MaxInt)
+	_, inputs, err := c.read(k, true)
 	return inputs, err
 }
 
-// read parses an entry and the first of its inputs, at most so many.
-func (c *cache) read(k Key, most int) (r record, inputs []Input, err error) {
+// read parses an entry, with its inputs or without.
+func (c *cache) read(k Key, all bool) (r record, inputs []Input, err error) {
 	f, err := os.Open(filepath.Join(c.dir, string(k)))
 	if err != nil {
 		return record{}, nil, err
 	}
 	defer f.Close()
-	d := json.NewDecoder(f)
-	if err := d.Decode(&r); err != nil {
-		return record{}, nil, err
+	b := bufio.NewReader(f)
+	if r, err = readRecord(b); err != nil || !all {
+		return r, nil, err
 	}
-	for len(inputs) < most {
-		var line [2]string
-		if err := d.Decode(&line); err == io.EOF {
-			break
-		} else if err != nil {
-			return record{}, nil, err
-		}
-		inputs = append(inputs, Input{line[0], line[1]})
-	}
-	return r, inputs, nil
+	inputs, err = readInputs(b, r.Inputs)
+	return r, inputs, err
 }
 
-// put remembers a step. The image must be in the store already: an entry that
-// reached the disk must not promise what did not.
-func (c *cache) put(ctx context.Context, k Key, r record, inputs []Input) error {
-	explain.Step(ctx, "remember step %s", k)
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(r)
-	for _, in := range inputs {
-		err = cmp.Or(err, e.Encode([2]string{in.Name, in.Value}))
+var errDamaged = errors.New("it is damaged")
+
+func readRecord(b *bufio.Reader) (r record, err error) {
+	sum, err := b.ReadString('\n')
+	if err != nil {
+		return record{}, errDamaged
 	}
+	line, err := b.ReadBytes('\n')
+	if err != nil || digest.FromBytes(line).String()+"\n" != sum {
+		return record{}, errDamaged
+	}
+	return r, json.Unmarshal(line, &r)
+}
+
+func readInputs(b *bufio.Reader, sum digest.Digest) (inputs []Input, err error) {
+	text, err := io.ReadAll(b)
+	if err != nil {
+		return nil, err
+	}
+	if digest.FromBytes(text) != sum {
+		return nil, errDamaged
+	}
+	for line := range bytes.Lines(text) {
+		var pair [2]string
+		if err := json.Unmarshal(line, &pair); err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, Input{pair[0], pair[1]})
+	}
+	return inputs, nil
+}
+
+// encode is the text of an entry.
+func (r record) encode(inputs []Input) ([]byte, error) {
+	var lines, text bytes.Buffer
+	e := json.NewEncoder(&lines)
+	e.SetEscapeHTML(false)
+	for _, in := range inputs {
+		if err := e.Encode([2]string{in.Name, in.Value}); err != nil {
+			return nil, err
+		}
+	}
+	r.Inputs = digest.FromBytes(lines.Bytes())
+	line, err := oci.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	line = append(line, '\n')
+	fmt.Fprintf(&text, "%s\n%s%s", digest.FromBytes(line), line, lines.Bytes())
+	return text.Bytes(), nil
+}
+
+// put remembers something at once.
+func (c *cache) put(ctx context.Context, k Key, r record, inputs []Input) error {
+	explain.Step(ctx, "remember %s", k)
+	text, err := r.encode(inputs)
 	if err == nil {
-		err = c.layout.WriteFile(layout.CacheDir+"/"+string(k), b.Bytes())
+		err = c.layout.WriteFile(layout.CacheDir+"/"+string(k), text)
 	}
 	if err != nil {
 		return fmt.Errorf("write cache entry %s: %w", k, err)
 	}
 	return nil
-}
-
-// whyMissed compares the inputs of a step that is not in the cache with the
-// nearest step that is, and names what differs. It reads the beginning of every
-// entry, which is why only the first miss of a stage asks: the later ones miss
-// because of it.
-func (c *cache) whyMissed(inputs []Input) string {
-	var best Key
-	var bestRank int
-	var bestTime time.Time
-	entries, _ := os.ReadDir(c.dir)
-	for _, e := range entries {
-		r := c.rank(Key(e.Name()), inputs)
-		info, err := e.Info()
-		if r == 0 || err != nil {
-			continue
-		}
-		if r > bestRank || r == bestRank && info.ModTime().After(bestTime) {
-			best, bestRank, bestTime = Key(e.Name()), r, info.ModTime()
-		}
-	}
-	if bestRank == 0 {
-		return ""
-	}
-	old, err := c.inputs(best)
-	if err != nil {
-		return ""
-	}
-	return difference(old, inputs)
-}
-
-// rank tells how near an entry is to a step: 3 for the same line on the same
-// parent, 2 for the same kind of instruction there, 1 for the same line on
-// another parent, 0 for a stranger.
-func (c *cache) rank(k Key, inputs []Input) int {
-	parent, instruction := inputs[0].Value, inputs[1].Value
-	r, old, err := c.read(k, 2)
-	if err != nil || r.Manifest == nil || len(old) < 2 {
-		return 0
-	}
-	sameParent, sameLine := old[0].Value == parent, old[1].Value == instruction
-	switch {
-	case sameParent && sameLine:
-		return 3
-	case sameParent && keyword(old[1].Value) == keyword(instruction):
-		return 2
-	case sameLine:
-		return 1
-	}
-	return 0
-}
-
-func keyword(instruction string) string {
-	word, _, _ := strings.Cut(instruction, " ")
-	return word
 }
 
 // chainID names a whole stack of layers: where it is the same, so are all files.
@@ -181,4 +220,18 @@ func chainID(layers []image.Layer) oci.ChainID {
 		ids[i] = l.DiffID
 	}
 	return oci.ChainIDs(ids)[len(ids)-1]
+}
+
+// settings is the digest of what a step can see of an image besides its files. How
+// old the image is and how it came about are not in it, so steps that change
+// nothing else make no difference to those after them.
+func settings(c oci.ImageConfig) digest.Digest {
+	b, err := oci.Marshal(struct {
+		oci.Platform
+		Config oci.Config
+	}{c.Platform, c.Config})
+	if err != nil {
+		return "" // nothing in it can fail
+	}
+	return digest.FromBytes(b)
 }

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/oci"
 )
 
 // article is the Dockerfile of the first article, and script its program.
@@ -54,12 +56,12 @@ func TestWhatInvalidates(t *testing.T) {
 	}{
 		{"nothing", func(k *kitchen) {}, "ccc", ""},
 		{"a time", touch, "ccc", ""},
-		{"one byte", func(k *kitchen) { k.write("run.sh", script+"#") }, "c--", "changed file run.sh"},
-		{"a mode", func(k *kitchen) { os.Chmod(filepath.Join(k.context, "run.sh"), 0o700) }, "c--", "changed file run.sh"},
-		{"a new file", func(k *kitchen) { k.write("new", "") }, "c--", "new file new"},
-		{"a file less", func(k *kitchen) { os.Remove(filepath.Join(k.context, "Dockerfile")) }, "c--", "removed file Dockerfile"},
+		{"one byte", func(k *kitchen) { k.write("run.sh", script+"#") }, "c--", "changed run.sh"},
+		{"a mode", func(k *kitchen) { os.Chmod(filepath.Join(k.context, "run.sh"), 0o700) }, "c--", "changed run.sh"},
+		{"a new file", func(k *kitchen) { k.write("new", "") }, "c--", "new new"},
+		{"a file less", func(k *kitchen) { os.Remove(filepath.Join(k.context, "Dockerfile")) }, "c--", "removed Dockerfile"},
 		{"an ignored file", func(k *kitchen) { k.write("a.log", "x") }, "ccc", ""},
-		{"the base", func(k *kitchen) { k.base("alpine", nil, dir("etc")) }, "---", "changed parent"},
+		{"the base", func(k *kitchen) { k.base("alpine", nil, dir("etc")) }, "---", "changed base image alpine"},
 		{"no cache", func(k *kitchen) { k.opt.NoCache = true }, "---", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -91,7 +93,8 @@ func TestChangedInstruction(t *testing.T) {
 		{"FROM alpine\nENV A=1\nRUN one\nRUN three\n", "cc-"},
 		{"FROM alpine\nENV A=1\nRUN ones\nRUN two\n", "c--"},
 		{"FROM alpine\nENV A=2\nRUN one\nRUN two\n", "---"},
-		{"FROM alpine\nRUN one\nENV A=1\nRUN two\n", "---"},
+		// The first RUN comes to the same, so the last one sees what it saw then.
+		{"FROM alpine\nRUN one\nENV A=1\nRUN two\n", "--c"},
 	} {
 		k := articleKitchen(t)
 		k.build(text)
@@ -109,8 +112,9 @@ func TestLostBlob(t *testing.T) {
 	if err := os.Remove(k.layout.Blobs().Path(top.Descriptor.Digest)); err != nil {
 		t.Fatal(err)
 	}
-	if got := k.build(article).cached(); got != "c--" {
-		t.Errorf("cached: %s, want c--", got)
+	// What is copied again is the same, so the step after it is cached.
+	if got := k.build(article).cached(); got != "c-c" {
+		t.Errorf("cached: %s, want c-c", got)
 	}
 }
 
@@ -148,14 +152,22 @@ func TestVerify(t *testing.T) {
 	k := articleKitchen(t)
 	k.build(article)
 	key, gone := strings.Repeat("a", 64), digest.FromBytes([]byte("gone")).String()
+	whole, err := record{Images: []made{{"", oci.Descriptor{MediaType: "a/b", Digest: digest.Digest(gone), Size: 1}}}}.encode([]Input{{"parent", "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	strange, err := record{Images: []made{{}}}.encode(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct{ name, text, want string }{
-		{key, `{"manifest":{"mediaType":"a/b","digest":"` + gone + `","size":1}}` + "\n" + `["parent","x"]` + "\n", ""},
-		{key, "{}\n", ""},
-		{key, "", key + ": parse the first line: EOF"},
-		{key, "{}\n[\"parent\"]\n", key + ": line 2 is no pair of texts"},
-		{key, "{}\n[\"a\",\"b\"]\n[", key + ": parse line 3: unexpected EOF"},
-		{key, `{"manifest":{"digest":"sha256:x"}}`, key + ": "},
-		{"x", "{}\n", "x: its name is no key"},
+		{key, string(whole), ""},
+		{key, "{}\n[\"parent\",\"of an earlier version\"]\n", ""},
+		{key, "", key + ": it is damaged"},
+		{key, string(whole[:len(whole)-3]), key + ": it is damaged"},
+		{key, strings.Replace(string(whole), "a/b", "a/c", 1), key + ": it is damaged"},
+		{key, string(strange), key + ": "},
+		{"x", string(whole), "x: its name is no key"},
 	} {
 		file := filepath.Join(k.layout.Root(), "cache", test.name)
 		if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
@@ -176,7 +188,7 @@ func TestVerify(t *testing.T) {
 func TestTornEntry(t *testing.T) {
 	k := articleKitchen(t)
 	k.build(article)
-	entries, err := filepath.Glob(filepath.Join(k.layout.Root(), "cache", "*"))
+	entries, err := filepath.Glob(filepath.Join(k.layout.Root(), "cache", "[0-9a-f]*[0-9a-f]"))
 	if err != nil || len(entries) != 3 {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
@@ -223,5 +235,29 @@ func TestArgInKey(t *testing.T) {
 	last := o.results[len(o.results)-1]
 	if want := "One or more build-args [OTHER] were not consumed"; len(last.Warnings) != 1 || last.Warnings[0] != want {
 		t.Errorf("warnings %q, want %q", last.Warnings, want)
+	}
+}
+
+// TestEntryText is the golden bytes of an entry, which stores have that were made
+// long ago.
+func TestEntryText(t *testing.T) {
+	d := oci.Descriptor{MediaType: oci.MediaTypeLayer, Digest: digest.FromBytes([]byte("layer")), Size: 5}
+	r := record{Text: "RUN <x", DiffID: "sha256:1", Layer: &d, History: &oci.History{Created: &then, CreatedBy: "x"}}
+	for n := range 6 { // the oldest are forgotten
+		r = r.with(made{digest.Digest(fmt.Sprint(n)), oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: "m", Size: int64(n)}})
+	}
+	got, err := r.with(r.Images[1]).encode([]Input{{"parent layers", "x"}, {"file \"a\"", "<\n>"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest := func(n int) string {
+		return fmt.Sprintf(`{"parent":"%d","manifest":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"m","size":%d}}`, n, n)
+	}
+	inputs := `["parent layers","x"]` + "\n" + `["file \"a\"","<\n>"]` + "\n"
+	line := `{"text":"RUN <x","diff_id":"sha256:1","layer":{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:` +
+		d.Digest.Hex() + `","size":5},"history":{"created":"2020-02-02T20:20:20Z","created_by":"x"},"images":[` +
+		manifest(4) + "," + manifest(5) + "," + manifest(3) + "," + manifest(2) + `],"inputs":"` + digest.FromBytes([]byte(inputs)).String() + `"}` + "\n"
+	if want := digest.FromBytes([]byte(line)).String() + "\n" + line + inputs; string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -18,13 +18,7 @@ import (
 // up in the layer, except times. With times in it, touch(1) or a fresh clone of
 // a repository would change every key.
 func hashPicks(ctx context.Context, src source.Source, picks []source.Pick) ([]Input, error) {
-	var sums []digest.Digest
-	if files := filesToRead(picks); len(files) > 0 { // here-documents have no source
-		var err error
-		if sums, err = src.Sums(ctx, files); err != nil {
-			return nil, err
-		}
-	}
+	sums := &sumReader{src: src, picks: picks}
 	var inputs []Input
 	for _, p := range picks {
 		inputs = slices.Grow(inputs, len(p.Files)+1)
@@ -37,7 +31,10 @@ func hashPicks(ctx context.Context, src source.Source, picks []source.Pick) ([]I
 			case p.Text != nil:
 				sum = digest.FromBytes([]byte(*p.Text))
 			case e.Type == layer.TypeReg:
-				sum, sums = sums[0], sums[1:]
+				var err error
+				if sum, err = sums.next(ctx); err != nil {
+					return nil, err
+				}
 			}
 			inputs = append(inputs, fileInput(inputName(p, e), e, sum))
 		}
@@ -45,21 +42,45 @@ func hashPicks(ctx context.Context, src source.Source, picks []source.Pick) ([]I
 	return inputs, nil
 }
 
-// filesToRead are the regular files that have a source.
-func filesToRead(picks []source.Pick) []layer.Entry {
-	n := 0
-	for _, p := range picks {
-		n += len(p.Files)
-	}
-	files := make([]layer.Entry, 0, n)
-	for _, p := range picks {
-		for _, e := range p.Files {
-			if e.Type == layer.TypeReg && p.Text == nil {
-				files = append(files, e)
-			}
+// A sumReader returns the digests of the regular files in picks, one after the other.
+// The files of an image are asked for all at once, for then each layer is read once;
+// those of a directory in batches, for there may be a million.
+type sumReader struct {
+	src   source.Source
+	picks []source.Pick // those with files that were not asked for yet
+	done  int           // files of the first of them that were
+
+	files []layer.Entry   // a batch
+	sums  []digest.Digest // what is left of it
+}
+
+const sumBatch = 4096
+
+func (s *sumReader) next(ctx context.Context) (sum digest.Digest, err error) {
+	if len(s.sums) == 0 {
+		s.fill()
+		if s.sums, err = s.src.Sums(ctx, s.files); err != nil {
+			return "", err
 		}
 	}
-	return files
+	sum, s.sums = s.sums[0], s.sums[1:]
+	return sum, nil
+}
+
+func (s *sumReader) fill() {
+	_, inBatches := s.src.(*source.Directory)
+	s.files = s.files[:0]
+	for len(s.picks) > 0 && (len(s.files) < sumBatch || !inBatches) {
+		p := s.picks[0]
+		if p.Text != nil || s.done == len(p.Files) {
+			s.picks, s.done = s.picks[1:], 0
+			continue
+		}
+		if e := p.Files[s.done]; e.Type == layer.TypeReg {
+			s.files = append(s.files, e)
+		}
+		s.done++
+	}
 }
 
 // inputName is the name under which a file is an input.

@@ -150,7 +150,7 @@ func (c *copying) parseFlags() error {
 	}
 	c.link, c.parents = c.isSet("link", false), c.isSet("parents", false)
 	chown, _ := c.in.Flag("chown")
-	chmod, hasMode := c.in.Flag("chmod")
+	chmod, _ := c.in.Flag("chmod")
 	var err error
 	if c.chown, err = c.stage.expand(chown); err != nil {
 		return err
@@ -158,18 +158,32 @@ func (c *copying) parseFlags() error {
 	if c.chmod, err = c.stage.expand(chmod); err != nil {
 		return err
 	}
-	if hasMode {
+	if c.chmod != "" {
 		if c.mode, err = parseMode(c.chmod); err != nil {
 			return err
 		}
 	}
-	if c.excluded, err = c.stage.expandAll(c.in.FlagValues("exclude")); err != nil {
+	c.unpack = c.isSet("unpack", c.in.Name == "ADD")
+	return c.parseExcludes()
+}
+
+// parseExcludes makes the patterns of --exclude the lines of a .dockerignore file, for
+// they have the same rules. A line with "#" in front would be a comment.
+func (c *copying) parseExcludes() (err error) {
+	if c.excluded, err = c.stage.expandAll(c.in.FlagValues("exclude")); err != nil || len(c.excluded) == 0 {
 		return err
 	}
-	if len(c.excluded) > 0 {
-		c.exclude, err = ignore.Parse(strings.NewReader(strings.Join(c.excluded, "\n")))
+	var lines strings.Builder
+	for _, p := range c.excluded {
+		if _, err := ignore.Parse(strings.NewReader(p)); err != nil {
+			return fmt.Errorf("invalid --exclude=%s: %w", p, errors.Unwrap(err))
+		}
+		if strings.HasPrefix(p, "#") {
+			lines.WriteString(`\`)
+		}
+		lines.WriteString(p + "\n")
 	}
-	c.unpack = c.isSet("unpack", c.in.Name == "ADD")
+	c.exclude, err = ignore.Parse(strings.NewReader(lines.String()))
 	return err
 }
 

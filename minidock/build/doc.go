@@ -29,12 +29,13 @@
 // To read it: build.go is the whole, stage.go one FROM with its steps, step.go
 // one step, key.go and cache.go the cache, entries.go what others ask of it. Then
 // the instructions: metadata.go, run.go, and copy.go, which reads through package
-// source and writes through draft.go. Narrated (package explain), a build
+// source and writes through draft.go; what ADD can do besides is in addarchive.go and
+// addurl.go. Narrated (package explain), a build
 // tells every input of every key, and of the first miss which input has changed.
 //
 // What it does not do: run commands (RUN is a function in Options), fetch base
-// images (so is that), tag the result, or print. Refused by name: ADD of archives
-// and URLs, COPY --parents, RUN --security=insecure, --device and ssh mounts.
+// images (so is that), tag the result, or print. Refused by name: ADD of Git
+// repositories, RUN --security=insecure, --device and ssh mounts.
 //
 // Reference: https://docs.docker.com/reference/dockerfile/
 //

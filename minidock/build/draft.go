@@ -37,6 +37,7 @@ type drafted struct {
 	made   int  // when, counted in entries
 	hides  bool // the image has a directory where this file is
 	opaque bool // a directory that does not show what the image has in it
+	fresh  bool // a directory that the image does not have: no need to look for files there
 }
 
 func newDraft(below *union.View, parent layer.Entry) *draft {
@@ -75,11 +76,11 @@ func (d *draft) replace(e drafted) error {
 	}
 	old, there := d.lookup(e.Name)
 	before := d.entries[e.Name]
-	e.made = d.count(e)
+	e.made, e.fresh = d.count(e), !there
 	switch {
 	case there && old.IsDir() && e.IsDir():
 		if before.made > 0 {
-			e.made, e.opaque = before.made, before.opaque
+			e.made, e.opaque, e.fresh = before.made, before.opaque, before.fresh
 		}
 	case there && old.IsDir():
 		d.replaced++
@@ -120,7 +121,7 @@ func (d *draft) mkdirAll(name string) error {
 		e = d.parent
 		e.Name = name
 	}
-	d.entries[name] = drafted{Entry: e, made: d.count(drafted{Entry: e})}
+	d.entries[name] = drafted{Entry: e, made: d.count(drafted{Entry: e}), fresh: !there}
 	return nil
 }
 
@@ -138,6 +139,9 @@ func (d *draft) count(e drafted) int {
 func (d *draft) lookup(name string) (layer.Entry, bool) {
 	if e, ok := d.alive(name); ok {
 		return e.Entry, true
+	}
+	if dir, ok := d.alive(path.Dir(name)); ok && dir.fresh {
+		return layer.Entry{}, false
 	}
 	if d.replaced > 0 && d.covered(name) {
 		return layer.Entry{}, false

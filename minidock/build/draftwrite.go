@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/source"
 )
@@ -129,6 +130,7 @@ func writeArchived(ctx context.Context, w *layer.Writer, files batch) error {
 		wanted[f.from.index] = append(wanted[f.from.index], f)
 	}
 	a := files[0].from.archive
+	ctx = explain.Step(ctx, "unpack %s: %d entries", a.name, len(files))
 	return a.read(ctx, func(index int, _ *tar.Header, content io.Reader) error {
 		if names := wanted[index]; len(names) > 0 {
 			if err := writeLinked(w, names, content); err != nil {
@@ -143,14 +145,17 @@ func writeArchived(ctx context.Context, w *layer.Writer, files batch) error {
 	})
 }
 
-// writeLinked writes a file. All names but the first are hard links to it.
+// writeLinked writes a file. All names but the first are hard links to it, if it has
+// contents to share.
 func writeLinked(w *layer.Writer, names batch, content io.Reader) error {
 	if err := w.WriteEntry(names[0].Entry, content); err != nil {
 		return err
 	}
 	for _, f := range names[1:] {
 		e := f.Entry
-		e.Type, e.Linkname, e.Size, e.Xattrs = layer.TypeLink, names[0].Name, 0, nil
+		if e.Type == layer.TypeReg {
+			e.Type, e.Linkname, e.Size, e.Xattrs = layer.TypeLink, names[0].Name, 0, nil
+		}
 		if err := w.WriteEntry(e, nil); err != nil {
 			return err
 		}

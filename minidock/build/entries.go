@@ -1,10 +1,8 @@
 package build
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,10 +20,13 @@ type Entry struct {
 	Written time.Time
 	Size    int64 // of the entry itself, in bytes
 
-	// Manifest is that of the image after the step, which may be in the store no
-	// more. It has no digest if the entry is one of the lists of files that
-	// COPY --from keeps, or cannot be read.
+	// Manifest is that of the image after the step, the newest that is in the
+	// store, for the same step may have been done on several images. There may be
+	// none in the store any more. It has no digest if the entry is one of the lists
+	// of files that COPY --from keeps, or cannot be read.
 	Manifest oci.Descriptor
+	// Text is the instruction as it was written.
+	Text string
 }
 
 // Entries lists the build cache. What is added or removed meanwhile may be missing.
@@ -37,6 +38,9 @@ func Entries(l *layout.Layout) ([]Entry, error) {
 	}
 	var list []Entry
 	for _, file := range files {
+		if file.Name() == indexFile {
+			continue
+		}
 		info, err := file.Info()
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // somebody prunes at this moment
@@ -45,12 +49,28 @@ func Entries(l *layout.Layout) ([]Entry, error) {
 			return nil, fmt.Errorf("list build cache: %w", err)
 		}
 		e := Entry{Key: Key(file.Name()), Written: info.ModTime(), Size: info.Size()}
-		if r, _, err := c.read(e.Key, 0); err == nil && r.Manifest != nil && r.Manifest.Validate() == nil {
-			e.Manifest = *r.Manifest
+		if r, _, err := c.read(e.Key, false); err == nil {
+			e.Text, e.Manifest = r.Text, c.newest(r)
 		}
 		list = append(list, e)
 	}
 	return list, nil
+}
+
+// newest returns the first image of a record that is in the store, else the first.
+func (c *cache) newest(r record) (first oci.Descriptor) {
+	for _, m := range r.Images {
+		if m.Manifest.Validate() != nil {
+			continue
+		}
+		if c.layout.Blobs().Has(m.Manifest.Digest) {
+			return m.Manifest
+		}
+		if first.Digest == "" {
+			first = m.Manifest
+		}
+	}
+	return first
 }
 
 // Forget removes an entry; one that is not there is no error. The step's image
@@ -80,30 +100,30 @@ func (c *cache) check(k Key) error {
 	if _, err := digest.Parse("sha256:" + string(k)); err != nil {
 		return errors.New("its name is no key")
 	}
-	f, err := os.Open(filepath.Join(c.dir, string(k)))
+	r, _, err := c.read(k, true)
+	if err != nil && c.older(k) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	d := json.NewDecoder(f)
-	var r record
-	if err := d.Decode(&r); err != nil {
-		return fmt.Errorf("parse the first line: %w", err)
-	}
-	if r.Manifest != nil {
-		if err := r.Manifest.Validate(); err != nil {
+	for _, m := range r.Images {
+		if err := m.Manifest.Validate(); err != nil {
 			return err
 		}
 	}
-	for n := 2; ; n++ {
-		var input []string
-		if err := d.Decode(&input); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("parse line %d: %w", n, err)
-		}
-		if len(input) != 2 {
-			return fmt.Errorf("line %d is no pair of texts", n)
-		}
+	return nil
+}
+
+// older reports whether an earlier version of minidock has written an entry, whose
+// first line was no hash. It is never a hit; prune removes it.
+func (c *cache) older(k Key) bool {
+	f, err := os.Open(filepath.Join(c.dir, string(k)))
+	if err != nil {
+		return false
 	}
+	defer f.Close()
+	var first [1]byte
+	_, err = f.Read(first[:])
+	return err == nil && first[0] == '{'
 }

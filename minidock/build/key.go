@@ -14,9 +14,12 @@ import (
 type Key string
 
 // Input is one thing that the result of a step depends on. The names are for
-// people, too: "parent", "instruction", "env PATH", "arg VERSION",
+// people, too: "parent layers", "instruction", "env PATH", "arg VERSION",
 // "file app/run.sh".
 type Input struct{ Name, Value string }
+
+// parentPrefix begins the names of the inputs that say on what image a step is done.
+const parentPrefix = "parent "
 
 // NewKey hashes inputs in their order. Each string goes in with its length, so
 // that "ab"+"c" and "a"+"bc" are different inputs.
@@ -46,29 +49,4 @@ func narrateKey(ctx context.Context, k Key, inputs []Input) {
 	for _, in := range inputs {
 		explain.Step(ctx, "%s = %s", in.Name, cmp.Or(in.Value, `""`))
 	}
-}
-
-// difference tells the first input by which a new list differs from an old one,
-// in the words of a person: "changed file run.sh". It is "" when there is none.
-func difference(old, now []Input) string {
-	was := make(map[string]string, len(old))
-	for _, in := range old {
-		was[in.Name] = in.Value
-	}
-	for _, in := range now {
-		v, ok := was[in.Name]
-		switch {
-		case !ok:
-			return "new " + in.Name
-		case v != in.Value:
-			return "changed " + in.Name
-		}
-		delete(was, in.Name)
-	}
-	for _, in := range old {
-		if _, left := was[in.Name]; left {
-			return "removed " + in.Name
-		}
-	}
-	return ""
 }

@@ -3,10 +3,12 @@ package build
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/oci"
 )
 
 func TestKey(t *testing.T) {
@@ -29,16 +31,23 @@ func TestKey(t *testing.T) {
 }
 
 func TestDifference(t *testing.T) {
-	old := []Input{{"parent", "1"}, {"file a", "x"}, {"file b", "y"}}
+	old := []Input{{"parent layers", "1"}, {"file a", "x"}, {"file b", "y"}, {"env A", "1"}, {"arg B", "1"}}
+	with := func(i int, in Input) []Input {
+		list := slices.Clone(old)
+		list[i] = in
+		return list
+	}
 	for _, c := range []struct {
 		now  []Input
 		want string
 	}{
 		{old, ""},
-		{[]Input{{"parent", "2"}, {"file a", "x"}, {"file b", "y"}}, "changed parent"},
-		{[]Input{{"parent", "1"}, {"file a", "x"}, {"file b", "z"}}, "changed file b"},
-		{[]Input{{"parent", "1"}, {"file a", "x"}, {"file b", "y"}, {"file c", ""}}, "new file c"},
-		{[]Input{{"parent", "1"}, {"file b", "y"}}, "removed file a"},
+		{with(0, Input{"parent layers", "2"}), "changed parent layers"},
+		{with(2, Input{"file b", "z"}), "changed b"},
+		{append(with(0, Input{"parent layers", "2"}), Input{"file c", ""}), "new c"},
+		{old[:4], "removed ARG B"},
+		{with(3, Input{"env A", "2"}), "changed ENV A"},
+		{with(4, Input{"arg B", "2"}), "changed ARG B"},
 	} {
 		if got := difference(old, c.now); got != c.want {
 			t.Errorf("%v: %q, want %q", c.now, got, c.want)
@@ -65,7 +74,11 @@ func TestDescribe(t *testing.T) {
 
 // FuzzEntry reads cache entries that anything may have happened to.
 func FuzzEntry(f *testing.F) {
-	f.Add([]byte(`{"manifest":{"mediaType":"a/b","digest":"sha256:00","size":1}}` + "\n" + `["parent","x"]` + "\n" + `["instruction","y"]`))
+	text, err := record{Text: "ENV a=b", History: &oci.History{EmptyLayer: true}}.encode([]Input{{"parent", "x"}, {"instruction", "y"}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
 	f.Add([]byte("{}\n[1]"))
 	k := newKitchen(f, nil)
 	c := openCache(k.layout)
@@ -76,10 +89,15 @@ func FuzzEntry(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(c.dir, "key"), entry, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if img, _, ok := c.image(t.Context(), "key"); ok && img == (*image.Image)(nil) {
-			t.Error("a hit without an image")
+		if r, ok := c.step("key"); ok {
+			if img := r.again(image.Scratch(image.Host()), nil); len(img.Config.History) != 1 {
+				t.Errorf("a step gives %+v", img)
+			}
+			for _, m := range r.Images {
+				c.intact(m.Manifest)
+			}
 		}
 		c.inputs("key")
-		c.whyMissed([]Input{{"parent", "x"}, {"instruction", "y"}})
+		c.check("key")
 	})
 }

@@ -31,9 +31,12 @@ type kitchen struct {
 	context string
 	ignore  string // the text of .dockerignore
 	bases   map[string]*image.Found
-	runs    []RunStep // what RUN was asked to do
-	quick   bool      // do not validate, for benchmarks
-	opt     Options   // more options for the next builds
+	mu      sync.Mutex
+	runs    []RunStep                                       // what RUN was asked to do
+	cook    func(ctx context.Context, command string) error // if set, called for each RUN
+	layers  map[string]image.Layer                          // what some commands make
+	quick   bool                                            // do not validate, for benchmarks
+	opt     Options                                         // more options for the next builds
 }
 
 // The time at which everything in a test happens.
@@ -100,7 +103,7 @@ func (k *kitchen) base(name string, change func(*oci.ImageConfig), entries ...la
 // layer stores a layer with the given entries and contents.
 func (k *kitchen) layer(entries []layer.Entry, content map[string]string) image.Layer {
 	k.t.Helper()
-	l, err := image.WriteLayer(context.Background(), k.layout, func(w *layer.Writer) error {
+	return k.layerWith(func(w *layer.Writer) error {
 		for _, e := range entries {
 			text := content[e.Name]
 			if e.Type == layer.TypeReg {
@@ -112,6 +115,11 @@ func (k *kitchen) layer(entries []layer.Entry, content map[string]string) image.
 		}
 		return nil
 	})
+}
+
+func (k *kitchen) layerWith(write func(w *layer.Writer) error) image.Layer {
+	k.t.Helper()
+	l, err := image.WriteLayer(context.Background(), k.layout, write)
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -120,11 +128,24 @@ func (k *kitchen) layer(entries []layer.Entry, content map[string]string) image.
 
 // run stands in for containers: the layer has one file that says what ran.
 func (k *kitchen) run(ctx context.Context, s RunStep, out io.Writer) (image.Layer, error) {
+	k.mu.Lock()
 	k.runs = append(k.runs, s)
+	k.mu.Unlock()
 	command := s.Args[len(s.Args)-1]
 	fmt.Fprintf(out, "running %s\n", command)
+	if k.cook != nil {
+		if err := k.cook(ctx, command); err != nil {
+			return image.Layer{}, err
+		}
+	}
 	if command == "false" {
 		return image.Layer{}, &ExitError{Code: 1, Args: s.Args}
+	}
+	if l, ok := k.layers[command]; ok {
+		return l, nil
+	}
+	if strings.HasPrefix(command, "nothing") { // changes no file
+		return k.layer(nil, nil), nil
 	}
 	return k.layer([]layer.Entry{{Name: "ran", Type: layer.TypeReg, Mode: 0o644, ModTime: then}},
 		map[string]string{"ran": command}), nil
@@ -139,6 +160,11 @@ type outcome struct {
 	steps   []Step
 	results []Result
 	output  bytes.Buffer
+}
+
+// found is what was built, as a base for the next.
+func (o *outcome) found() *image.Found {
+	return &image.Found{Image: o.Image, Descriptor: o.manifest}
 }
 
 func (o *outcome) Step(s Step) io.Writer {
@@ -197,7 +223,9 @@ func (k *kitchen) try(text string) (*outcome, error) {
 		}
 		return nil, &image.NotFoundError{Name: name}
 	}
-	if o.Image, o.manifest, err = Build(ctx, opt); err != nil {
+	o.Image, o.manifest, err = Build(ctx, opt)
+	slices.SortStableFunc(o.results, func(a, b Result) int { return a.N - b.N }) // stages finish as they like
+	if err != nil {
 		return o, err
 	}
 	if k.quick {

@@ -7,7 +7,6 @@ import (
 
 	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/image"
-	"minidock.dev/minidock/oci"
 )
 
 // linkedLayer is the layer of a COPY --link. It does not depend on the image that it is
@@ -15,8 +14,8 @@ import (
 // way are root's and 0755, whatever the image has. So it has a key of its own, without
 // the parent, and a build on a newer base finds the layer although it runs the step:
 //
-//	key          parent, instruction, files     ->  the image after the step
-//	layer's key          instruction, files     ->  any image with that layer on top
+//	key          parent, instruction, files     ->  what the step did
+//	layer's key          instruction, files     ->  the layer
 type linkedLayer struct {
 	inputs []Input
 	put    func(image.Layer) *image.Image // puts it on the image of the stage
@@ -51,19 +50,19 @@ func (s *stage) relink(ctx context.Context, l *linkedLayer) (*image.Image, bool)
 	if l == nil || s.NoCache {
 		return nil, false
 	}
-	img, _, ok := s.cache.image(ctx, NewKey(l.inputs))
-	if !ok || len(img.Layers) == 0 {
+	known, ok := s.cache.step(NewKey(l.inputs))
+	if !ok || known.Layer == nil {
 		return nil, false
 	}
-	explain.Step(ctx, "the layer is there already, in image %s, and needs no other below it", img.ID().Short())
-	return l.put(img.Layers[len(img.Layers)-1]), true
+	explain.Step(ctx, "the layer %s is there already, and needs no other below it", known.DiffID.Short())
+	return l.put(image.Layer{DiffID: known.DiffID, Descriptor: *known.Layer}), true
 }
 
-// rememberLinked remembers the layer of a step that was done: the top one of img, unless
-// there was nothing to copy.
-func (s *stage) rememberLinked(ctx context.Context, l *linkedLayer, img *image.Image, manifest oci.Descriptor) error {
-	if l == nil || len(img.Layers) == len(s.image.Layers) {
-		return nil
+// rememberLinked remembers the layer of a step that was done, unless there was nothing
+// to copy. The image of the stage is the one after the step.
+func (s *stage) rememberLinked(l *linkedLayer, r record) {
+	if l == nil || r.Layer == nil {
+		return
 	}
-	return s.cache.put(ctx, NewKey(l.inputs), record{Manifest: &manifest}, l.inputs)
+	s.unwritten.remember(NewKey(l.inputs), entry{r.with(made{"", s.manifest}), l.inputs})
 }

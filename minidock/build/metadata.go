@@ -21,11 +21,19 @@ import (
 // becomes a row of the history without a layer.
 
 // metadata is the work of such an instruction: what it reads as once variables
-// are replaced, and the change that it makes.
+// are replaced, and the change that it makes. What comes of the change is an input,
+// too: of ENV A="1 B=2" and of ENV A=1 B=2 the text is the same.
 func (s *stage) metadata(text string, change func(*oci.ImageConfig)) work {
-	return work{text: text, make: func(context.Context, io.Writer) (*image.Image, error) {
-		return s.changeConfig(change, s.nop(" "+text)), nil
-	}}
+	after := s.image.Config
+	after.History = nil // may be long, and is not asked for
+	after = after.Clone()
+	change(&after)
+	return work{
+		text: text, inputs: []Input{{"result config", settings(after).String()}}, change: change,
+		make: func(context.Context, io.Writer) (*image.Image, error) {
+			return s.changeConfig(change, s.nop(" "+text)), nil
+		},
+	}
 }
 
 // prepareMetadata makes an instruction without files ready.

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
+	"strings"
 
 	"minidock.dev/minidock/dockerfile"
 	"minidock.dev/minidock/ignore"
+	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/source"
 )
 
@@ -71,14 +74,30 @@ func nearestFile(t source.Tree, name string) string {
 		if err != nil {
 			return ""
 		}
-		bases := make([]string, len(entries))
-		for i, e := range entries {
-			bases[i] = path.Base(e.Name)
-		}
-		if near := dockerfile.Nearest(base, bases); near != "" {
+		if near := nearestEntry(base, entries); near != "" {
 			return fmt.Sprintf("did you mean %s?", path.Join(dir, near))
 		}
 		return ""
 	}
 	return ""
+}
+
+// nearestEntry returns the last part of the most similar name. If the name itself is
+// there the mistake is elsewhere.
+func nearestEntry(base string, entries []layer.Entry) string {
+	bases := make([]string, len(entries))
+	folded := ""
+	for i, e := range entries {
+		bases[i] = path.Base(e.Name)
+		if strings.EqualFold(bases[i], base) {
+			folded = bases[i]
+		}
+	}
+	switch {
+	case slices.Contains(bases, base):
+		return ""
+	case folded != "":
+		return folded
+	}
+	return dockerfile.Nearest(base, bases)
 }

@@ -33,7 +33,7 @@ func pickParents(t source.Tree, patterns []string, keep func(name string, dir bo
 		}
 		for _, name := range names {
 			p, err := pickBelow(t, name, below, keep)
-			if errors.Is(err, fs.ErrNotExist) && hasWildcard(pattern) {
+			if errors.Is(err, fs.ErrNotExist) && hasWildcard(root) {
 				continue
 			}
 			if errors.Is(err, fs.ErrNotExist) {

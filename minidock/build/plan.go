@@ -1,48 +1,88 @@
 package build
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"minidock.dev/minidock/dockerfile"
+	"minidock.dev/minidock/explain"
 )
 
-// plan returns the stages that the target needs, the target last. The others
-// are not even looked at: a stage for tests costs nothing until it is asked for.
-func (b *builder) plan() ([]*stage, error) {
+// plan returns the stages that the target needs, the target last, with their base
+// images found and their steps numbered. The others are not even looked at: a stage
+// for tests costs nothing until it is asked for.
+func (b *builder) plan(ctx context.Context) ([]*stage, error) {
 	target, err := b.target()
 	if err != nil {
 		return nil, err
 	}
 	needed := map[int]bool{target: true}
-	// A stage refers to earlier ones only, so one pass backwards finds all.
+	order, err := b.needed(target, needed)
+	// A base image may bring ONBUILD instructions that name further stages.
+	for n := 0; err == nil && n < len(order); n++ {
+		s := order[n]
+		if s.resolved {
+			continue
+		}
+		if err = s.resolve(ctx); err != nil {
+			b.number(order)
+			b.announceArgs()
+			return nil, s.failed(s.source.From, err)
+		}
+		for _, d := range s.needs {
+			if !needed[d] {
+				needed[d] = true
+				order, err = b.needed(target, needed)
+				n = -1
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(b.Labels) > 0 {
+		order[len(order)-1].labels = b.Labels
+	}
+	b.number(order)
+	return order, nil
+}
+
+// needed returns the stages that are needed, in the order of the Dockerfile. A
+// stage refers to earlier ones only, so one pass backwards finds all.
+func (b *builder) needed(target int, needed map[int]bool) (order []*stage, err error) {
 	for i := target; i >= 0; i-- {
 		if !needed[i] {
 			continue
 		}
-		s, err := b.newStage(i)
-		if err != nil {
-			return nil, err
+		if b.stages[i] == nil {
+			if b.stages[i], err = b.newStage(i); err != nil {
+				return nil, err
+			}
 		}
-		for _, d := range s.needs {
+		for _, d := range b.stages[i].needs {
 			needed[d] = true
 		}
-		b.stages[i] = s
+		order = append(order, b.stages[i])
 	}
-	var order []*stage
-	for i := range target + 1 {
-		if needed[i] {
-			order = append(order, b.stages[i])
-			b.total += len(b.stages[i].source.Instructions) + 1
-		}
-	}
-	if len(b.Labels) > 0 {
-		b.stages[target].labels = b.Labels
-		b.total++
-	}
+	slices.Reverse(order)
 	return order, nil
+}
+
+// number gives each step its number. That is done before the first stage begins:
+// stages that are built at the same time could not count together.
+func (b *builder) number(order []*stage) {
+	b.total = len(b.File.Args)
+	for _, s := range order {
+		s.first = b.total + 1
+		s.steps = 1 + len(s.triggers) + len(s.source.Instructions)
+		if len(s.labels) > 0 {
+			s.steps++
+		}
+		b.total += s.steps
+	}
 }
 
 // target is the number of the stage to build.
@@ -90,27 +130,67 @@ func (b *builder) newStage(i int) (*stage, error) {
 		s.needs = append(s.needs, d)
 	}
 	for _, in := range text.Instructions {
-		if in.Name == "ONBUILD" {
-			// The trigger may name a stage of this file, too. What is wrong
-			// with it is for those to learn in whose build it runs.
-			if trigger, err := dockerfile.ParseInstruction(in.Args[0], b.File.Escape); err == nil {
-				if used, err := b.stagesOf(trigger, i); err == nil {
-					s.needs = append(s.needs, used...)
-				}
-			}
-			continue
-		}
-		used, err := b.stagesOf(in, i)
-		if err != nil {
+		if err := s.need(in); err != nil {
 			return nil, lineError(in, err)
-		}
-		for _, d := range used {
-			if !slices.Contains(s.needs, d) {
-				s.needs = append(s.needs, d)
-			}
 		}
 	}
 	return s, nil
+}
+
+// need notes the stages from which an instruction takes files.
+func (s *stage) need(in dockerfile.Instruction) error {
+	used, err := s.stagesOf(in, s.number)
+	for _, d := range used {
+		if !slices.Contains(s.needs, d) {
+			s.needs = append(s.needs, d)
+		}
+	}
+	return err
+}
+
+// resolve finds the base image, and the instructions that the base has put by with
+// ONBUILD. They have no line of their own, so they take that of FROM.
+func (s *stage) resolve(ctx context.Context) error {
+	s.resolved = true
+	texts, err := s.onbuild(explain.Step(ctx, "find the base of stage %s: %s", s.stageLabel(s.number), s.base))
+	if err != nil {
+		return err
+	}
+	for _, text := range texts {
+		in, err := dockerfile.ParseInstruction(text, s.File.Escape)
+		if err != nil {
+			return fmt.Errorf("ONBUILD %s: %w", text, err)
+		}
+		in.Line, in.EndLine = s.source.From.Line, s.source.From.EndLine
+		if err := s.need(in); err != nil {
+			return err
+		}
+		s.triggers = append(s.triggers, in)
+	}
+	return nil
+}
+
+// onbuild returns the ONBUILD instructions of the base, which is not built yet if it
+// is a stage of this file.
+func (s *stage) onbuild(ctx context.Context) (texts []string, err error) {
+	switch {
+	case s.from >= 0:
+		for _, in := range s.File.Stages[s.from].Instructions {
+			if in.Name == "ONBUILD" {
+				texts = append(texts, in.Args[0])
+			}
+		}
+		return texts, nil
+	case s.base == "scratch":
+		return nil, nil
+	}
+	if s.found, err = s.findBase(ctx, s.base); err != nil {
+		return nil, err
+	}
+	if err := s.checkPlatform(s.found.Config.Platform); err != nil {
+		return nil, err
+	}
+	return s.found.Config.Config.OnBuild, nil
 }
 
 // stagesOf returns the stages that an instruction of stage i takes files from:

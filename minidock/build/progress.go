@@ -1,7 +1,6 @@
 package build
 
 import (
-	"fmt"
 	"io"
 	"time"
 
@@ -47,11 +46,11 @@ type Result struct {
 	Inputs   []Input       // what the key is the hash of
 }
 
-// StepError says in which step a build has failed.
+// StepError says in which step a build has failed. It reads as the error in it.
 type StepError struct {
 	Step Step
 	Err  error
 }
 
-func (e *StepError) Error() string { return fmt.Sprintf("%v", e.Err) }
+func (e *StepError) Error() string { return e.Err.Error() }
 func (e *StepError) Unwrap() error { return e.Err }

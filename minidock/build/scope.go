@@ -1,10 +1,12 @@
 package build
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"minidock.dev/minidock/dockerfile"
+	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/oci"
 )
 
@@ -66,7 +68,7 @@ func (sc scope) export(env []string) []string {
 // globalArgs evaluates the ARG lines before the first FROM. Their values can be
 // used in FROM lines, and in a stage that declares the name again.
 func (b *builder) globalArgs() error {
-	for _, a := range platformArgs(b.Platform, b.Target) {
+	for _, a := range platformArgs(image.Host(), b.Platform, b.Target) {
 		b.globals.declare(a)
 	}
 	for _, in := range b.File.Args {
@@ -88,7 +90,7 @@ func (b *builder) argument(p dockerfile.Pair, env dockerfile.Env) (arg, error) {
 	if err != nil {
 		return arg{}, err
 	}
-	b.asked[name] = true
+	b.ask(name)
 	if v, ok := b.Args[name]; ok {
 		return arg{name, v, true}, nil
 	}
@@ -98,9 +100,9 @@ func (b *builder) argument(p dockerfile.Pair, env dockerfile.Env) (arg, error) {
 
 // announceArgs reports the global ARG lines, which are steps to those who count.
 func (b *builder) announceArgs() {
-	for _, in := range b.File.Args {
-		b.n++
-		b.Progress.Step(Step{N: b.n, Total: b.total, Stage: -1, InStage: b.n, OfStage: len(b.File.Args), Text: in.String()})
+	for i, in := range b.File.Args {
+		n, all := i+1, len(b.File.Args)
+		b.Progress.Step(Step{N: n, Total: b.total, Stage: -1, InStage: n, OfStage: all, Text: in.String()})
 	}
 }
 
@@ -172,19 +174,19 @@ func setEnv(env []string, name, value string) []string {
 	return append(env, name+"="+value)
 }
 
-// platformArgs are global arguments that need no ARG line. What builds and what
-// runs the image is the same kind of machine here.
-func platformArgs(p oci.Platform, target string) []arg {
-	if target == "" {
-		target = "default"
-	}
-	args := []arg{{"TARGETSTAGE", target, true}}
-	for _, side := range []string{"TARGET", "BUILD"} {
+// platformArgs are global arguments that need no ARG line: which machine builds, for
+// which one, and what.
+func platformArgs(build, target oci.Platform, stage string) []arg {
+	args := []arg{{"TARGETSTAGE", cmp.Or(stage, "default"), true}}
+	for _, side := range []struct {
+		name string
+		oci.Platform
+	}{{"TARGET", target}, {"BUILD", build}} {
 		args = append(args,
-			arg{side + "PLATFORM", p.String(), true},
-			arg{side + "OS", p.OS, true},
-			arg{side + "ARCH", p.Architecture, true},
-			arg{side + "VARIANT", p.Variant, true})
+			arg{side.name + "PLATFORM", side.Platform.String(), true},
+			arg{side.name + "OS", side.OS, true},
+			arg{side.name + "ARCH", side.Architecture, true},
+			arg{side.name + "VARIANT", side.Variant, true})
 	}
 	return args
 }

@@ -2,8 +2,7 @@ package build
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"minidock.dev/minidock/digest"
@@ -22,100 +21,99 @@ type stage struct {
 	*builder
 	number   int
 	source   dockerfile.Stage
-	base     string            // what FROM names, variables replaced
-	platform string            // of FROM, variables replaced
-	from     int               // the stage that base names; -1 if it is an image
-	needs    []int             // stages that must be built before
-	labels   map[string]string // of the command line
+	base     string // what FROM names, variables replaced
+	platform string // of FROM, variables replaced
+	from     int    // the stage that base names; -1 if it is an image
+	needs    []int  // stages that must be built before
+
+	resolved bool                     // whether the next two are known
+	found    *image.Found             // the base image; nil if it is a stage, or scratch
+	triggers []dockerfile.Instruction // what the base has put by with ONBUILD
+	labels   map[string]string        // of the command line
+	first    int                      // the number of FROM among all steps
+	steps    int                      // how many the stage has
+
+	built bool  // for the scheduler: whether it is done
+	err   error // or how it failed
 
 	// What follows changes from step to step.
 
-	scope    scope          // ARG
-	image    *image.Image   // the image after the steps so far
-	manifest oci.Descriptor // where it is stored; zero for scratch
-	stored   bool           // whether manifest is of exactly this image
-	ownCmd   bool           // whether CMD was set in this stage
-	missed   bool           // whether a step was not in the cache
+	done      int            // steps begun
+	scope     scope          // ARG
+	image     *image.Image   // the image after the steps so far
+	manifest  oci.Descriptor // where it is stored; zero for scratch
+	stored    bool           // whether manifest is of exactly this image
+	ownCmd    bool           // whether CMD was set in this stage
+	missed    bool           // whether the step before was not in the cache
+	unwritten unwritten      // what is not in the store yet
 }
 
-// build does FROM and every instruction after it.
+// build does FROM and every instruction after it. What is finished stays finished,
+// also if the build fails or is interrupted.
 func (s *stage) build(ctx context.Context) error {
 	ctx = explain.Step(ctx, "build stage %s", s.stageLabel(s.number))
-	triggers, err := s.start(ctx)
-	if err != nil {
-		return lineError(s.source.From, err)
+	err := s.doSteps(ctx)
+	if failure := s.unwritten.write(context.WithoutCancel(ctx), s.cache); err == nil {
+		err = failure
 	}
-	for _, in := range append(triggers, s.source.Instructions...) {
+	if err != nil {
+		return err
+	}
+	return s.finish(ctx)
+}
+
+func (s *stage) doSteps(ctx context.Context) error {
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	for _, in := range slices.Concat(s.triggers, s.source.Instructions) {
 		if err := s.step(ctx, in); err != nil {
 			return err
 		}
 	}
 	if len(s.labels) > 0 {
-		if err := s.step(ctx, labelInstruction(s.labels)); err != nil {
-			return err
-		}
+		return s.step(ctx, labelInstruction(s.labels))
 	}
-	return s.finish(ctx)
+	return nil
 }
 
-// start is FROM. It returns the instructions that the base image has put by
-// with ONBUILD.
-func (s *stage) start(ctx context.Context) ([]dockerfile.Instruction, error) {
+// start is FROM.
+func (s *stage) start(ctx context.Context) error {
 	begun := time.Now()
-	s.n++
-	s.Progress.Step(Step{N: s.n, Total: s.total, Stage: s.number, StageName: s.source.Name, Text: s.source.From.String()})
-	ctx = explain.Step(ctx, "step %d: %s", s.n, s.source.From)
-	id, err := s.findParent(ctx)
+	step, _ := s.begin(s.source.From)
+	explain.Step(ctx, "step %d: %s", step.N, step.Text)
+	id, err := s.setParent()
 	if err != nil {
-		return nil, err
+		return &StepError{step, lineError(s.source.From, err)}
 	}
-	triggers, err := s.triggers()
-	if err != nil {
-		return nil, err
-	}
-	s.total += len(triggers)
 	s.inherit()
-	s.report(Result{Text: s.source.From.String(), Image: id, Duration: time.Since(begun)})
-	return triggers, nil
+	s.report(Result{Text: step.Text, Image: id, Duration: time.Since(begun)})
+	return nil
 }
 
-// findParent sets the image to start from and returns its ID, which is "" for
+// failed is the error of a FROM whose base was not found. It is told before any
+// stage has begun.
+func (s *stage) failed(in dockerfile.Instruction, err error) error {
+	step, _ := s.begin(in)
+	return &StepError{step, lineError(in, err)}
+}
+
+// setParent sets the image to start from and returns its ID, which is "" for
 // scratch.
-func (s *stage) findParent(ctx context.Context) (digest.Digest, error) {
-	if s.from >= 0 {
+func (s *stage) setParent() (digest.Digest, error) {
+	switch {
+	case s.from >= 0:
 		parent := s.stages[s.from]
 		s.image, s.manifest, s.stored = parent.image, parent.manifest, true
 		s.scope = parent.scope.clone()
-		return s.image.ID(), nil
-	}
-	if s.base == "scratch" {
-		s.image = image.Scratch(parsePlatform(s.platform, s.Platform))
-		return "", nil
-	}
-	found, err := s.findBase(ctx, s.base)
-	if err != nil {
+	case s.found != nil:
+		s.image, s.manifest, s.stored = s.found.Image, s.found.Descriptor, true
+	default:
+		p, err := s.wanted()
+		s.image = image.Scratch(p)
 		return "", err
 	}
-	if have := found.Config.Platform; !matchPlatform(s.platform, have) {
-		return "", fmt.Errorf("image %s is for %s, not for %s", s.base, have, s.platform)
-	}
-	s.image, s.manifest, s.stored = found.Image, found.Descriptor, true
 	return s.image.ID(), nil
-}
-
-// triggers parses the ONBUILD instructions of the base. They have no line of
-// their own, so they take that of FROM.
-func (s *stage) triggers() ([]dockerfile.Instruction, error) {
-	var out []dockerfile.Instruction
-	for _, text := range s.image.Config.Config.OnBuild {
-		in, err := dockerfile.ParseInstruction(text, s.File.Escape)
-		if err != nil {
-			return nil, fmt.Errorf("ONBUILD %s: %w", text, err)
-		}
-		in.Line, in.EndLine = s.source.From.Line, s.source.From.EndLine
-		out = append(out, in)
-	}
-	return out, nil
 }
 
 // inherit makes the parent's configuration that of a child: ONBUILD is not for
@@ -149,6 +147,14 @@ func (s *stage) finish(ctx context.Context) error {
 	return nil
 }
 
+// result is the image that the build is about.
+func (s *stage) result(ctx context.Context) (*image.Image, oci.Descriptor, error) {
+	if s.Squash {
+		return s.squash(ctx)
+	}
+	return s.image, s.manifest, nil
+}
+
 // annotations go into the manifest. With the parent's digest in it the garbage
 // collector keeps the steps below an image, and history can tell their IDs;
 // with the key, removing the image removes the cache entry.
@@ -161,29 +167,4 @@ func (s *stage) annotations(k Key) map[string]string {
 		a[oci.CacheKeyAnnotation] = string(k)
 	}
 	return a
-}
-
-// parsePlatform reads os[/architecture[/variant]]; what is missing is taken
-// from the default.
-func parsePlatform(s string, def oci.Platform) oci.Platform {
-	if s == "" {
-		return def
-	}
-	part := strings.SplitN(s, "/", 3)
-	p := oci.Platform{OS: part[0], Architecture: def.Architecture}
-	if len(part) > 1 {
-		p.Architecture = part[1]
-	}
-	if len(part) > 2 {
-		p.Variant = part[2]
-	}
-	return p
-}
-
-// matchPlatform reports whether an image is for the wanted platform. An image
-// that says nothing of its variant is for all of them.
-func matchPlatform(want string, have oci.Platform) bool {
-	p := parsePlatform(want, have)
-	return p.OS == have.OS && p.Architecture == have.Architecture &&
-		(p.Variant == have.Variant || p.Variant == "" || have.Variant == "")
 }

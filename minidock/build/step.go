@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/dockerfile"
 	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/image"
@@ -20,31 +21,41 @@ type work struct {
 	text     string  // the instruction with its variables replaced
 	inputs   []Input // what else the result depends on
 	warnings []string
+	change   func(*oci.ImageConfig) // what make does to the configuration; nil: nothing
 	make     func(ctx context.Context, out io.Writer) (*image.Image, error)
 	linked   *linkedLayer // of a COPY --link
 	drop     func()       // lets go of what was prepared, made or not; nil if nothing was
 }
 
-// step does one instruction, or finds it done.
-func (s *stage) step(ctx context.Context, in dockerfile.Instruction) error {
-	begun := time.Now()
-	text := in.String()
-	s.n++
-	out := s.Progress.Step(Step{N: s.n, Total: s.total, Stage: s.number, StageName: s.source.Name, Text: text})
+// begin announces a step, and returns where its output goes.
+func (s *stage) begin(in dockerfile.Instruction) (Step, io.Writer) {
+	s.done++
+	step := Step{
+		N: s.first + s.done - 1, Total: s.total, Stage: s.number, StageName: s.source.Name,
+		InStage: s.done, OfStage: s.steps, Text: in.String(),
+	}
+	out := s.Progress.Step(step)
 	if out == nil {
 		out = io.Discard
 	}
-	r, err := s.perform(explain.Step(ctx, "step %d: %s", s.n, text), in, out)
+	return step, out
+}
+
+// step does one instruction, or finds it done.
+func (s *stage) step(ctx context.Context, in dockerfile.Instruction) error {
+	begun := time.Now()
+	step, out := s.begin(in)
+	r, err := s.perform(explain.Step(ctx, "step %d: %s", step.N, step.Text), in, out)
 	if err != nil {
-		return lineError(in, err)
+		return &StepError{step, lineError(in, err)}
 	}
-	r.Text, r.Duration = text, time.Since(begun)
+	r.Text, r.Duration = step.Text, time.Since(begun)
 	s.report(r)
 	return nil
 }
 
 // perform is the life of a step: make ready, compute the key, look it up, and
-// only then do the work, store the image, and remember it.
+// only then do the work, and remember it.
 func (s *stage) perform(ctx context.Context, in dockerfile.Instruction, out io.Writer) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
@@ -56,79 +67,101 @@ func (s *stage) perform(ctx context.Context, in dockerfile.Instruction, out io.W
 	if w.drop != nil {
 		defer w.drop()
 	}
-	inputs := s.inputs(w)
-	key := NewKey(inputs)
-	narrateKey(ctx, key, inputs)
-	if !s.NoCache {
-		if img, manifest, ok := s.cache.image(ctx, key); ok {
-			explain.Step(ctx, "cached: image %s", img.ID().Short())
-			return s.advance(img, manifest, Result{Cached: true}), nil
-		}
+	r := Result{Inputs: s.inputs(w)}
+	r.Key = NewKey(r.Inputs)
+	narrateKey(ctx, r.Key, r.Inputs)
+	if known, ok := s.lookup(r.Key); ok {
+		r.Cached, s.missed = true, false
+		return s.reuse(ctx, known, w.change, r)
 	}
-	r := Result{Warnings: w.warnings}
+	r.Warnings = w.warnings
 	img, relinked := s.relink(ctx, w.linked)
 	if r.Cached = relinked; !relinked {
-		r.Missed = s.whyMissed(ctx, inputs)
+		r.Missed = s.whyMissed(ctx, r.Inputs)
 		if img, err = w.make(ctx, out); err != nil {
 			return Result{}, err
 		}
 	}
-	manifest, err := img.Save(ctx, s.Layout, image.SaveOptions{Annotations: s.annotations(key)})
-	if err != nil {
-		return Result{}, err
+	parent := s.image
+	r, err = s.keep(ctx, did(parent, img, in.String()), img, r)
+	s.rememberLinked(w.linked, did(parent, img, in.String()))
+	if err == nil && r.Layer != nil {
+		err = s.unwritten.write(ctx, s.cache)
 	}
-	if err := s.cache.put(ctx, key, record{Manifest: &manifest}, inputs); err != nil {
-		return Result{}, err
-	}
-	if err := s.rememberLinked(ctx, w.linked, img, manifest); err != nil {
-		return Result{}, err
-	}
-	return s.advance(img, manifest, r), nil
+	return r, err
 }
 
 // inputs lists everything that the step's result depends on.
 func (s *stage) inputs(w work) []Input {
-	inputs := []Input{{"parent", s.image.ID().String()}, {"instruction", w.text}}
+	inputs := []Input{
+		{parentPrefix + "layers", chainID(s.image.Layers).String()},
+		{parentPrefix + "config", settings(s.image.Config).String()},
+		{"instruction", w.text},
+	}
 	if s.Timestamp != nil {
 		inputs = append(inputs, Input{"timestamp", s.Timestamp.UTC().Format(time.RFC3339Nano)})
 	}
 	return append(inputs, w.inputs...)
 }
 
-// whyMissed explains the first miss of the stage; the others follow from it.
-func (s *stage) whyMissed(ctx context.Context, inputs []Input) (why string) {
-	switch {
-	case s.NoCache:
-		explain.Step(ctx, "not cached: the cache is not to be used")
-		return ""
-	case s.missed:
-		explain.Step(ctx, "not cached: it comes after a step that was not")
-		return ""
+// lookup finds a step in the cache. If an image that it has made of this parent is
+// damaged, the step is to be done again.
+func (s *stage) lookup(k Key) (record, bool) {
+	if s.NoCache {
+		return record{}, false
 	}
-	s.missed = true
-	if why = s.cache.whyMissed(inputs); why == "" {
-		explain.Step(ctx, "not cached: new, nothing like it is in the cache")
-	} else {
-		explain.Step(ctx, "not cached: %s", why)
+	r, ok := s.cache.step(k)
+	if !ok {
+		return record{}, false
 	}
-	return why
+	d, known := r.on(s.manifest.Digest)
+	return r, !known || s.cache.intact(d)
+}
+
+// reuse takes over what a step did earlier. If that was on this very image, so is the
+// image after it there. If it was on another one with the same files and configuration,
+// a new image is made of this one, and nothing is run: a changed step that comes to
+// the same as before costs no more than itself.
+func (s *stage) reuse(ctx context.Context, r record, change func(*oci.ImageConfig), result Result) (Result, error) {
+	img := r.again(s.image, change)
+	if d, ok := r.on(s.manifest.Digest); ok {
+		id := digest.Digest(d.Annotations[oci.ConfigAnnotation])
+		explain.Step(ctx, "cached: image %s", id.Short())
+		return s.advance(img, d, id, result), nil
+	}
+	explain.Step(ctx, "cached: the same was done on an image with equal files and configuration")
+	return s.keep(ctx, r, img, result)
+}
+
+// keep remembers a step and the image after it, which is written with the next layer.
+func (s *stage) keep(ctx context.Context, r record, img *image.Image, result Result) (Result, error) {
+	ctx = explain.Step(ctx, "make image %s, %d layers", img.ID().Short(), len(img.Layers))
+	config, manifest, d, err := img.Documents(image.SaveOptions{Annotations: s.annotations(result.Key)})
+	if err != nil {
+		return Result{}, err
+	}
+	s.unwritten.add(config, manifest, result.Key, entry{r.with(made{s.manifest.Digest, d}), result.Inputs})
+	if s.unwritten.size > maxUnwritten {
+		err = s.unwritten.write(ctx, s.cache)
+	}
+	return s.advance(img, d, img.ID(), result), err
 }
 
 // advance makes img the image of the stage.
-func (s *stage) advance(img *image.Image, manifest oci.Descriptor, r Result) Result {
+func (s *stage) advance(img *image.Image, manifest oci.Descriptor, id digest.Digest, r Result) Result {
 	if n := len(img.Layers); n > len(s.image.Layers) {
 		r.Layer = &img.Layers[n-1]
 		r.Size = r.Layer.Descriptor.Size
 	}
 	s.image, s.manifest, s.stored = img, manifest, true
-	r.Image = img.ID()
+	r.Image = id
 	return r
 }
 
 // report numbers a result and hands it on. The last one carries the warnings.
 func (s *stage) report(r Result) {
-	r.N, r.Total = s.n, s.total
-	if s.n == s.total {
+	r.Stage, r.N, r.Total = s.number, s.first+s.done-1, s.total
+	if r.N == s.total {
 		r.Warnings = append(r.Warnings, s.unconsumed()...)
 	}
 	s.Progress.Result(r)

@@ -33,7 +33,7 @@ func (s *stage) prepareWorkdir(in dockerfile.Instruction) (work, error) {
 	}
 	text := "WORKDIR " + dir
 	set := func(c *oci.ImageConfig) { c.Config.WorkingDir = dir }
-	return work{text: text, make: func(ctx context.Context, out io.Writer) (*image.Image, error) {
+	return work{text: text, change: set, make: func(ctx context.Context, out io.Writer) (*image.Image, error) {
 		l, err := s.makeDirectory(ctx, dir)
 		if err != nil {
 			return nil, err

@@ -4,38 +4,23 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"minidock.dev/minidock/build"
+	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/dockerfile"
-	"minidock.dev/minidock/ignore"
 	"minidock.dev/minidock/image"
-	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
 	"minidock.dev/minidock/reference"
 	"minidock.dev/minidock/toolbox"
 )
-
-// building is the flags of build.
-type building struct {
-	tags, args, labels     []string
-	file, target, progress string
-	iidFile, timestamp     string
-	noCache, quiet         bool
-}
 
 func (a *app) buildCommand(name string) *cobra.Command {
 	var opt building
@@ -45,238 +30,146 @@ func (a *app) buildCommand(name string) *cobra.Command {
 		Args:                  exactArgs(1),
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.build(cmd.Context(), args[0], opt)
+			return a.build(cmd.Context(), args[0], &opt)
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringArrayVarP(&opt.tags, "tag", "t", nil, "Name and optionally a tag in the \"name:tag\" format")
-	flags.StringVarP(&opt.file, "file", "f", "", "Name of the Dockerfile (default is \"PATH/Dockerfile\")")
-	flags.StringArrayVar(&opt.args, "build-arg", nil, "Set build-time variables")
-	flags.StringArrayVar(&opt.labels, "label", nil, "Set metadata for an image")
-	flags.StringVar(&opt.target, "target", "", "Set the target build stage to build")
-	flags.StringVar(&opt.progress, "progress", "auto", "Set type of progress output (auto, plain, tty, quiet)")
-	flags.StringVar(&opt.iidFile, "iidfile", "", "Write the image ID to the file")
-	flags.StringVar(&opt.timestamp, "timestamp", "", "Date of the image and the latest of its files: seconds since 1970, or RFC 3339 (default $SOURCE_DATE_EPOCH)")
-	flags.BoolVar(&opt.noCache, "no-cache", false, "Do not use cache when building the image")
-	flags.BoolVarP(&opt.quiet, "quiet", "q", false, "Suppress the build output and print image ID on success")
+	opt.define(cmd.Flags())
 	return cmd
 }
 
-// build reads the Dockerfile and .dockerignore, builds, and names the image.
-func (a *app) build(ctx context.Context, path string, opt building) error {
-	if !slices.Contains([]string{"auto", "plain", "tty", "quiet"}, opt.progress) {
-		return &statusError{125, fmt.Sprintf("invalid argument %q for \"--progress\" flag: one of auto, plain, tty and quiet", opt.progress)}
+// build checks what was asked for, builds it, and gives it its names. Until the very
+// end nothing refers to what was made but the cache.
+func (a *app) build(ctx context.Context, path string, opt *building) error {
+	if err := opt.parse(); err != nil {
+		return err
 	}
-	names, err := parseTags(opt.tags)
+	outliveReaders() // there may be a container, and temporary files
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	l, err := a.layout(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := opt.time(); err != nil {
-		return err
-	}
-	source, err := a.readSource(path, opt.file)
-	if err != nil {
-		return err
-	}
-	options, err := a.buildOptions(ctx, source, opt)
-	if err != nil {
-		return err
-	}
-	l := options.Layout
 	release, err := l.Lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	img, saved, err := a.runBuild(ctx, options, source, opt)
-	if status := (*statusError)(nil); errors.As(err, &status) {
+	relay, err := openRelay()
+	if err != nil {
+		return err
+	}
+	s, err := a.readRecipe(ctx, path, opt, relay)
+	if err != nil {
+		return cmp.Or(interruption(ctx, "build"), err)
+	}
+	defer s.remove()
+	if opt.check {
+		return a.checkBuild(ctx, s, opt)
+	}
+	return a.buildRecipe(ctx, s, opt, relay)
+}
+
+// buildRecipe builds what was read and shows how it goes.
+func (a *app) buildRecipe(ctx context.Context, s *recipe, opt *building, relay *relay) error {
+	if err := opt.forgetLast(); err != nil {
+		return err
+	}
+	options, err := a.buildOptions(ctx, s, opt)
+	if err != nil {
+		a.endUnseen(err, opt)
+		return err
+	}
+	d, err := a.displayOrRelay(s, opt, relay, options.File)
+	if err != nil {
+		return err
+	}
+	img, saved, err := a.runBuild(ctx, options, s, d)
+	if err == nil {
+		err = a.keepBuild(ctx, img, saved, opt)
+	}
+	if status := (*statusError)(nil); errors.As(err, &status) && status.message == "" {
+		if status.code == 0 {
+			a.adviseCheck(ctx, options.File, s, opt)
+		}
 		return err // of the same command as root, which has said why
 	}
 	if err != nil {
-		return cmp.Or(interruption(ctx, "build"), source.explainError(err))
-	}
-	if len(names) == 0 {
-		err = l.Add(ctx, saved)
-	}
-	for _, ref := range names {
-		err = cmp.Or(err, tagAs(ctx, l, ref, saved))
-	}
-	if err != nil {
-		return err
-	}
-	return a.reportBuild(img, names, opt)
-}
-
-// time is what stands for the present in the image, so that two builds give the
-// same: --timestamp, else the build argument SOURCE_DATE_EPOCH, which package build
-// reads itself, else the variable of that name; nil is the clock's.
-// (https://reproducible-builds.org/specs/source-date-epoch/)
-func (opt *building) time() (*time.Time, error) {
-	text, flag := opt.timestamp, "--timestamp"
-	if _, given := variables(opt.args)["SOURCE_DATE_EPOCH"]; text == "" && given {
-		return nil, nil
-	}
-	if text == "" {
-		text, flag = os.Getenv("SOURCE_DATE_EPOCH"), "SOURCE_DATE_EPOCH"
-	}
-	if text == "" {
-		return nil, nil
-	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
-	t := time.Unix(seconds, 0)
-	if err != nil && flag == "--timestamp" {
-		t, err = time.Parse(time.RFC3339, text)
-	}
-	if err != nil || t.Year() < 1970 || t.Year() > 9999 {
-		return nil, &statusError{125, fmt.Sprintf("invalid %s %q: want seconds since 1970, or a time such as 2024-01-31T12:00:00Z", flag, text)}
-	}
-	t = t.UTC()
-	return &t, nil
-}
-
-func parseTags(tags []string) (names []reference.Reference, err error) {
-	for _, tag := range tags {
-		ref, err := reference.ParseTarget(tag)
-		if err != nil {
-			return nil, &statusError{125, fmt.Sprintf("invalid argument %q for \"-t, --tag\" flag: %v\nSee 'docker build --help'.", tag, err)}
+		if stopped := interruption(ctx, "build"); stopped != nil {
+			d.End(ending{Error: stopped.Error()})
+			return stopped
 		}
-		names = append(names, ref)
+		d.End(endingOf(err))
+		return a.explainFailure(err, s, opt)
 	}
-	return names, nil
+	d.End(ending{Image: img.ID(), Names: familiar(opt.names)})
+	if relay == nil {
+		a.adviseCheck(ctx, options.File, s, opt)
+	}
+	return nil
 }
 
-// A source is what is built: a Dockerfile, and the directory that it may copy
-// from, "" when there is none.
-type source struct {
-	dir       string
-	name      string // of the Dockerfile, for messages
-	text      []byte
-	fromInput bool // the Dockerfile came through standard input
-	ignore    *ignore.Matcher
-}
-
-func (a *app) readSource(path, file string) (*source, error) {
-	if path == "-" {
-		text, err := readText(a.In)
-		return &source{name: "Dockerfile", text: text, fromInput: true}, err
-	}
-	dir, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	switch info, err := os.Stat(dir); {
-	case strings.Contains(path, "://") || strings.HasPrefix(path, "git@"):
-		return nil, plainError("unable to prepare context: %q is remote: minidock builds from directories only", path)
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, plainError("unable to prepare context: path %q not found", path)
-	case err != nil:
-		return nil, plainError("unable to prepare context: %v", err)
-	case !info.IsDir():
-		return nil, plainError("unable to prepare context: path %q is not a directory (a Dockerfile is named with -f)", path)
-	}
-	s := &source{dir: dir, name: file}
-	if err := s.readDockerfile(a.In, file); err != nil {
-		return nil, err
-	}
-	s.ignore, err = s.readIgnore()
-	return s, err
-}
-
-func (s *source) readDockerfile(input io.Reader, file string) (err error) {
-	if file == "-" {
-		s.name, s.fromInput = "Dockerfile", true
-		s.text, err = readText(input)
-		return err
-	}
-	s.name = cmp.Or(file, filepath.Join(s.dir, "Dockerfile"))
-	s.text, err = readTextFile(s.name)
-	if file == "" && errors.Is(err, os.ErrNotExist) {
-		if text, lower := readTextFile(filepath.Join(s.dir, "dockerfile")); lower == nil {
-			s.text, err = text, nil
-		}
-	}
-	if file != "" && !filepath.IsAbs(file) && errors.Is(err, os.ErrNotExist) {
-		// As the daemon's builder did: relative to the context.
-		if text, inside := readTextFile(filepath.Join(s.dir, file)); inside == nil {
-			s.text, err = text, nil
-		}
-	}
-	var missing *fs.PathError
-	if errors.As(err, &missing) {
-		missing.Op = "lstat" // docker's word for it
-		return plainError("unable to prepare context: unable to evaluate symlinks in Dockerfile path: %v", missing)
-	}
-	return err
-}
-
-// maxText is the longest Dockerfile, in bytes. Without a limit a link to /dev/zero
-// would take all of the memory.
-const maxText = 16 << 20
-
-func readText(r io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
-	if err == nil && len(text) > maxText {
-		err = fmt.Errorf("the Dockerfile is longer than %s", units.BytesSize(maxText))
-	}
-	return text, err
-}
-
-func readTextFile(name string) ([]byte, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return readText(file)
-}
-
-// readIgnore reads NAME.dockerignore beside the Dockerfile if there is one,
-// else .dockerignore of the context.
-func (s *source) readIgnore() (*ignore.Matcher, error) {
-	names := []string{s.name + ".dockerignore", filepath.Join(s.dir, ".dockerignore")}
-	if s.fromInput {
-		names = names[1:]
-	}
-	for _, name := range names {
-		file, err := os.Open(name)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		return ignore.Parse(io.LimitReader(file, maxText))
-	}
-	return nil, nil
-}
-
-func (a *app) buildOptions(ctx context.Context, s *source, opt building) (build.Options, error) {
-	file, err := dockerfile.Parse(bytes.NewReader(s.text))
-	if err != nil {
-		return build.Options{}, s.explainError(err)
+// displayOrRelay is the display of this process, or that of the one that began the build
+// and has told the warnings of the parser.
+func (a *app) displayOrRelay(s *recipe, opt *building, relay *relay, file *dockerfile.File) (*once, error) {
+	if relay != nil {
+		return showOnce(relay), nil
 	}
 	for _, warning := range file.Warnings {
-		fmt.Fprintf(a.Err, "[Warning] %s:%d: %s\n", filepath.Base(s.name), warning.Line, warning.Text)
+		fmt.Fprintf(a.Err, "[Warning] %s:%d: %s\n", filepath.Base(s.Name), warning.Line, warning.Text)
+	}
+	d, err := a.display(opt)
+	return showOnce(d), err
+}
+
+// endUnseen tells a program of a build that has failed before there was a display. People
+// read standard error.
+func (a *app) endUnseen(err error, opt *building) {
+	if out := a.progressOut(opt); opt.shownAs(out) == "json" {
+		(&jsonLines{out: out}).End(ending{Error: err.Error()})
+	}
+}
+
+// endingOf is the end of a build that went wrong.
+func endingOf(err error) ending {
+	e := ending{Error: err.Error()}
+	var failed *build.StepError
+	if errors.As(err, &failed) {
+		e.Failed = failed.Step.N
+	}
+	return e
+}
+
+func (a *app) buildOptions(ctx context.Context, s *recipe, opt *building) (build.Options, error) {
+	file, err := dockerfile.Parse(bytes.NewReader(s.Text))
+	if err != nil {
+		return build.Options{}, s.explainMistakes(err)
 	}
 	l, err := a.layout(ctx)
 	if err != nil {
 		return build.Options{}, err
 	}
-	timestamp, err := opt.time()
+	ignored, err := s.ignored()
 	if err != nil {
 		return build.Options{}, err
 	}
+	if err := a.strictCheck(ctx, file, s, ignored, opt); err != nil {
+		return build.Options{}, err
+	}
+	base := a.base
+	if opt.pull {
+		base = a.freshBase
+	}
 	return build.Options{
-		Layout: l, File: file, Context: s.dir, Ignore: s.ignore, Timestamp: timestamp,
+		Layout: l, File: file, Context: s.Dir, Ignore: ignored, Timestamp: opt.time,
 		Args: variables(opt.args), Target: opt.target, NoCache: opt.noCache, Labels: pairs(opt.labels),
-		Base: a.base, Remember: filepath.Join(a.root, layout.ContextsDir),
+		Network: opt.network, Secrets: s.Secrets, Ulimits: opt.ulimits, ExtraHosts: opt.hosts,
+		Squash: opt.squash, Platform: opt.system, Remember: s.rememberIn(a.root),
+		Base: base,
 	}, nil
 }
 
-// base finds the image of FROM: here, else the built-in one.
+// base finds an image: here, else the built-in one.
 func (a *app) base(ctx context.Context, name string) (*image.Found, error) {
 	found, err := a.find(ctx, name)
 	var missing *image.NotFoundError
@@ -289,115 +182,99 @@ func (a *app) base(ctx context.Context, name string) (*image.Found, error) {
 	return nil, fmt.Errorf("%w (minidock cannot pull yet: use the built-in image tiny, or make one with minidock import)", err)
 }
 
-// runBuild builds as the user who called. Only when a RUN turns out to be
-// missing from the cache must that be root: then the whole command starts again
-// in a user namespace, where all steps before that RUN are in the cache, and
-// goes on printing where this one stopped.
-func (a *app) runBuild(ctx context.Context, options build.Options, s *source, opt building) (*image.Image, oci.Descriptor, error) {
+// freshBase finds the image of FROM with --pull. There is no registry yet that could
+// have a newer one.
+func (a *app) freshBase(ctx context.Context, name string) (*image.Found, error) {
+	if ref, err := reference.Parse(name); err == nil && ref.Familiar() == "tiny:latest" {
+		return toolbox.Image(ctx, a.images)
+	}
+	return nil, fmt.Errorf("pull %s: minidock has no registries yet (without --pull it takes the image that is here)", name)
+}
+
+// runBuild builds as the user who called. Only when a RUN turns out to be missing from
+// the cache must that be root: then the whole command starts again in a user
+// namespace, where all steps before that RUN are in the cache, and reports to the
+// display of this process.
+func (a *app) runBuild(ctx context.Context, options build.Options, s *recipe, d *once) (*image.Image, oci.Descriptor, error) {
 	run, finish := a.runFunc()
 	defer finish()
-	options.Run = run
-	progress := a.progress(opt)
-	options.Progress = progress
-	if progress.out != io.Discard {
-		options.Sending = progress.sending
+	options.Run, options.Progress = run, d
+	if p, ok := d.shown.(*plain); ok {
+		options.Sending = p.sending
 	}
 	img, saved, err := build.Build(ctx, options)
-	if !errors.Is(err, errNeedsRoot) {
-		return img, saved, err
+	if errors.Is(err, errNeedsRoot) {
+		err = a.buildAsRoot(ctx, s, d)
 	}
-	if s.fromInput {
-		if err := a.keepInput(s.text); err != nil {
-			return nil, oci.Descriptor{}, err
-		}
-	}
-	return nil, oci.Descriptor{}, a.becomeRoot(ctx, fmt.Sprintf("%s=%d", resumeVariable, progress.step))
+	return img, saved, err
 }
 
 // errNeedsRoot is what RUN answers an ordinary user.
 var errNeedsRoot = errors.New("RUN needs root of a user namespace")
 
-// explainError gives the failed command's own exit code, and for a mistake in
-// the Dockerfile shows the lines.
-func (s *source) explainError(err error) error {
-	var exit *build.ExitError
-	var mistake *dockerfile.Error
-	switch {
-	case errors.As(err, &exit):
-		return &statusError{exit.Code, exit.Error()}
-	case errors.As(err, &mistake) && mistake.Line > 0:
-		return &statusError{1, refusal(err) + "\n" + s.excerpt(mistake)}
-	}
-	return err
-}
-
-// excerpt is the lines of the mistake with their numbers.
-func (s *source) excerpt(mistake *dockerfile.Error) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "%s:%d\n--------------------\n", filepath.Base(s.name), mistake.Line)
-	lines := strings.Split(strings.TrimSuffix(string(s.text), "\n"), "\n")
-	for n := max(1, mistake.Line-2); n <= min(len(lines), mistake.EndLine+2); n++ {
-		mark := "   "
-		if n >= mistake.Line && n <= mistake.EndLine {
-			mark = ">>>"
+// keepBuild does with the image what was asked for: an image without a name is listed
+// all the same, unless the result goes elsewhere.
+func (a *app) keepBuild(ctx context.Context, img *image.Image, saved oci.Descriptor, opt *building) error {
+	for _, out := range opt.outputs {
+		if err := a.exportBuild(ctx, out, img, saved, opt.names); err != nil {
+			return err
 		}
-		fmt.Fprintf(&out, "%4d | %s %s\n", n, mark, printable(lines[n-1]))
 	}
-	return out.String() + "--------------------"
-}
-
-// printable is a line as a terminal may get it: short, and without control
-// characters, for the Dockerfile may be anything.
-func printable(line string) string {
-	if len(line) > 200 {
-		line = line[:200] + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError {
-			return '\uFFFD'
+	for _, ref := range opt.names {
+		if err := tagAs(ctx, a.images, ref, saved); err != nil {
+			return err
 		}
-		return r
-	}, line)
-}
-
-func (a *app) reportBuild(img *image.Image, names []reference.Reference, opt building) error {
+	}
+	if len(opt.names) == 0 && len(opt.outputs) == 0 {
+		if err := a.images.Add(ctx, saved); err != nil {
+			return err
+		}
+	}
 	if opt.iidFile != "" {
 		if err := os.WriteFile(opt.iidFile, []byte(img.ID()), 0o644); err != nil {
 			return err
 		}
 	}
-	if opt.quiet || opt.progress == "quiet" {
-		_, err := fmt.Fprintln(a.Out, img.ID())
-		return err
-	}
-	fmt.Fprintln(a.Out, "Successfully built", img.ID().Short())
-	for _, ref := range names {
-		fmt.Fprintln(a.Out, "Successfully tagged", ref.Familiar())
+	return opt.writeMetadata(img.ID(), saved)
+}
+
+// forgetLast removes what an earlier build has written, so that nobody takes its
+// result for that of this one if this one fails.
+func (opt *building) forgetLast() error {
+	for _, name := range []string{opt.iidFile, opt.metadataFile} {
+		if name == "" {
+			continue
+		}
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }
 
-// variables reads NAME=value, and a bare NAME from our own environment.
-func variables(list []string) map[string]string {
-	all := map[string]string{}
-	for _, item := range list {
-		name, value, given := strings.Cut(item, "=")
-		if !given {
-			if value, given = os.LookupEnv(name); !given {
-				continue
-			}
-		}
-		all[name] = value
+// writeMetadata writes what buildx writes, as far as there is anything like it here.
+func (opt *building) writeMetadata(id digest.Digest, saved oci.Descriptor) error {
+	if opt.metadataFile == "" {
+		return nil
 	}
-	return all
+	metadata := map[string]any{
+		"containerimage.config.digest": id,
+		"containerimage.digest":        saved.Digest,
+		"containerimage.descriptor":    map[string]any{"mediaType": saved.MediaType, "digest": saved.Digest, "size": saved.Size},
+	}
+	if len(opt.names) > 0 {
+		metadata["image.name"] = strings.Join(familiar(opt.names), ",")
+	}
+	text, err := json.MarshalIndent(metadata, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(opt.metadataFile, append(text, '\n'), 0o644)
 }
 
-// pairs reads key=value; a bare key has an empty value.
-func pairs(list []string) map[string]string {
-	all := map[string]string{}
-	for _, item := range list {
-		key, value, _ := strings.Cut(item, "=")
-		all[key] = value
+func familiar(names []reference.Reference) (texts []string) {
+	for _, ref := range names {
+		texts = append(texts, ref.Familiar())
 	}
-	return all
+	return texts
 }

@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"time"
 
 	"minidock.dev/minidock/build"
 	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layout"
 )
 
 // A cachedStep is an entry of the build cache and the image after that step, which
@@ -34,4 +37,26 @@ func (a *app) cachedSteps(ctx context.Context) (steps []cachedStep, err error) {
 		steps = append(steps, step)
 	}
 	return steps, err
+}
+
+// forgetContexts removes what is remembered of the files of build contexts, which is
+// never wrong and only saves time: all of it goes, or nothing. What is long unused
+// package source removes itself.
+func (a *app) forgetContexts(_ context.Context, opt pruning, _ *leftovers) (freed int64, err error) {
+	if !opt.cache || !opt.all {
+		return 0, nil
+	}
+	dir := filepath.Join(a.root, layout.ContextsDir)
+	entries, _ := os.ReadDir(dir)
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || !opt.before.IsZero() && info.ModTime().After(opt.before) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
+			return freed, err
+		}
+		freed += info.Size()
+	}
+	return freed, nil
 }

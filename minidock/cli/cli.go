@@ -152,7 +152,7 @@ func (a *app) commands() []*cobra.Command {
 	builder := a.group("builder", "Manage builds", a.buildCommand("build"), a.builderPruneCommand())
 	system := a.group("system", "Manage the store", a.dfCommand(), a.infoCommand(), a.systemPruneCommand())
 	return append(a.containerCommands(), builder, image, system,
-		a.buildCommand("build"), a.doctorCommand(), a.historyCommand(), a.imagesCommand("images"), a.importCommand(),
+		a.buildCommand("build"), a.doctorCommand(), a.drawCommand(), a.historyCommand(), a.imagesCommand("images"), a.importCommand(),
 		a.infoCommand(), a.inspectCommand(), a.loadCommand(), a.rmiCommand("rmi"), a.saveCommand(), a.tagCommand(), a.verifyCommand(), a.versionCommand())
 }
 

@@ -19,9 +19,11 @@ type colors struct {
 
 // colorsFor decides for one stream: with "2>log", standard output may be a
 // terminal and standard error none. NO_COLOR is https://no-color.org.
-func colorsFor(w io.Writer) colors {
+func colorsFor(w io.Writer) colors { return palette(colorful(w)) }
+
+func colorful(w io.Writer) bool {
 	file, ok := w.(*os.File)
-	return palette(ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd())))
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
 }
 
 func palette(on bool) colors {

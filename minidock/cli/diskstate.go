@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/image"
+	"minidock.dev/minidock/layout"
 	"minidock.dev/minidock/oci"
 )
 
@@ -22,6 +24,7 @@ type diskState struct {
 	containers []diskContainer
 	steps      []cachedStep
 	caches     []diskCache
+	contexts   int64 // bytes that the hashes of build contexts take
 	damage     error // about images that are not among them
 
 	layers map[oci.DiffID]*diskLayer
@@ -124,6 +127,7 @@ func (d *diskState) addCache(ctx context.Context, a *app) (err error) {
 	for _, c := range caches {
 		d.caches = append(d.caches, diskCache{c, filesSize(c.dir)})
 	}
+	d.contexts = filesSize(filepath.Join(a.root, layout.ContextsDir))
 	d.steps, err = a.cachedSteps(ctx)
 	for _, step := range d.steps {
 		if step.after == nil {
@@ -160,8 +164,10 @@ func (d *diskState) containersSize() (all, reclaimable int64) {
 }
 
 // cacheSize is the entries themselves, and what nothing else has: layers of stages
-// that were copied from and of builds that failed, and what RUN keeps in caches.
+// that were copied from and of builds that failed, what RUN keeps in caches, and the
+// hashes of files of contexts.
 func (d *diskState) cacheSize() (all int64) {
+	all = d.contexts
 	for _, step := range d.steps {
 		all += step.Size
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,10 +111,7 @@ func (a *app) picture(ctx context.Context, names []string, opt drawing) (p pictu
 	case err != nil:
 		return nil, nil, err
 	case len(names) == 0:
-		list, damage := image.List(ctx, a.images)
-		for _, f := range list {
-			subjects = append(subjects, subject{found: f})
-		}
+		subjects, damage := a.allImages(ctx)
 		p, err := a.ancestry(ctx, subjects, true)
 		return p, damage, err
 	case opt.tree:
@@ -128,6 +126,23 @@ func (a *app) picture(ctx context.Context, names []string, opt drawing) (p pictu
 		return nil, nil, err
 	}
 	return draw.Stack{Image: family.Images[0]}, nil, nil
+}
+
+// allImages are those that `images` lists: without the nameless ones that others were
+// built upon.
+func (a *app) allImages(ctx context.Context) (list []subject, damage error) {
+	listed := map[digest.Digest]bool{}
+	summaries, _ := image.Summaries(ctx, a.images) // List says the same of what is damaged
+	for _, s := range summaries {
+		listed[s.ID] = true
+	}
+	all, damage := image.List(ctx, a.images)
+	for _, f := range all {
+		if listed[f.ID()] {
+			list = append(list, subject{found: f})
+		}
+	}
+	return list, damage
 }
 
 // A subject is what a name means: an image, or a container and perhaps its image.
@@ -256,11 +271,12 @@ func (a *app) steps(ctx context.Context, f *image.Found) (steps []draw.Step) {
 		return draw.Step{CreatedBy: createdBy, DiffID: la.DiffID.String(), Size: la.Size(ctx, a.images)}
 	}
 	for _, h := range f.Config.History {
+		text := cmp.Or(h.CreatedBy, h.Comment) // import leaves a comment
 		if h.EmptyLayer || len(layers) == 0 {
-			steps = append(steps, draw.Step{CreatedBy: h.CreatedBy})
+			steps = append(steps, draw.Step{CreatedBy: text})
 			continue
 		}
-		steps = append(steps, step(h.CreatedBy))
+		steps = append(steps, step(text))
 	}
 	for len(layers) > 0 {
 		steps = append(steps, step(""))

@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path"
+	"strings"
 
 	"minidock.dev/minidock/draw"
+	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
 )
@@ -21,7 +24,7 @@ func (a *app) fileTree(ctx context.Context, s subject, opt drawing) (picture, er
 	if len(i.Names) > 0 {
 		t.Name = i.Names[0]
 	}
-	seen := &names{root: new(shown)}
+	seen := &pile{root: new(shown)}
 	layers := s.found.Layers
 	for _, step := range i.Steps {
 		if step.DiffID == "" {
@@ -48,6 +51,7 @@ func (a *app) fileTree(ctx context.Context, s subject, opt drawing) (picture, er
 }
 
 func (a *app) layerTree(ctx context.Context, la image.Layer) (*layer.Tree, error) {
+	explain.Step(ctx, "read the names in layer %s", la.DiffID.Short())
 	f, err := a.images.Blobs().Open(la.Descriptor.Digest)
 	if err != nil {
 		return nil, fmt.Errorf("read layer %s: %w", la.DiffID, err)
@@ -60,10 +64,10 @@ func (a *app) layerTree(ctx context.Context, la image.Layer) (*layer.Tree, error
 	return t, nil
 }
 
-// names is what a stack of layers shows, so far. union.View answers the same
+// A pile is what a stack of layers shows, so far. union.View answers the same
 // questions about a few names; here every layer is compared with all below it, and
 // what is asked is what a name hides.
-type names struct {
+type pile struct {
 	root    *shown
 	changes []draw.Change
 }
@@ -83,16 +87,20 @@ type bytesOf struct {
 }
 
 // apply puts a layer on top and returns what that changes.
-func (n *names) apply(t *layer.Tree) []draw.Change {
-	n.changes = nil
-	l := &laying{names: n, tree: t, contents: map[string]*bytesOf{}}
-	l.directory(".", n.root)
-	return n.changes
+func (p *pile) apply(t *layer.Tree) []draw.Change {
+	p.changes = nil
+	l := &laying{pile: p, tree: t, contents: map[string]*bytesOf{}}
+	if t.IsOpaque(".") {
+		p.changes = append(p.changes, draw.Change{Kind: draw.Changed, Name: ".", Dir: true, Opaque: true, Hidden: p.root.hide()})
+		p.root.children = nil
+	}
+	l.directory(".", p.root)
+	return p.changes
 }
 
 // A laying is a layer that is being put on top.
 type laying struct {
-	*names
+	*pile
 	tree     *layer.Tree
 	contents map[string]*bytesOf // by the first name of the file
 }
@@ -101,7 +109,7 @@ type laying struct {
 // are about the layers below, and never about files of the same one.
 func (l *laying) directory(dir string, below *shown) {
 	for _, base := range l.tree.Whiteouts(dir) {
-		change := draw.Change{Kind: draw.Removed, Name: join(dir, base)}
+		change := draw.Change{Kind: draw.Removed, Name: path.Join(dir, base)}
 		if old := below.children[base]; old != nil {
 			change.Dir, change.Hidden = old.entry.IsDir(), old.hide()
 			delete(below.children, base)
@@ -109,39 +117,37 @@ func (l *laying) directory(dir string, below *shown) {
 		l.changes = append(l.changes, change)
 	}
 	for _, e := range l.tree.ReadDir(dir) {
-		l.entry(join(dir, ""), e, below)
+		l.entry(e, below)
 	}
 }
 
 // entry puts a file where it belongs.
-func (l *laying) entry(dir string, e layer.Entry, below *shown) {
-	base := e.Name[len(dir):]
-	change := draw.Change{Kind: draw.Added, Name: e.Name, Dir: e.IsDir(), Opaque: e.IsDir() && l.tree.IsOpaque(e.Name)}
-	now := &shown{entry: e}
-	if old := below.children[base]; old != nil {
+func (l *laying) entry(e layer.Entry, below *shown) {
+	now, old := &shown{entry: e}, below.children[path.Base(e.Name)]
+	change := draw.Change{Kind: draw.Added, Name: e.Name, Dir: e.IsDir()}
+	if old != nil {
 		change.Kind = draw.Changed
+		change.Opaque = e.IsDir() && l.tree.IsOpaque(e.Name)
 		if e.IsDir() && old.entry.IsDir() && !change.Opaque {
-			now.children = old.children // the directories become one
+			now.children = old.children // the two become one
 		} else {
 			change.Hidden = old.hide()
 		}
-		if now.children != nil && sameAttributes(old.entry, e) {
-			change.Kind = 0 // it is there only for what is in it
-		}
-	} else {
-		change.Opaque = false // there is nothing below to hide
 	}
 	change.Size = l.fill(now)
-	if below.children == nil {
-		below.children = map[string]*shown{}
-	}
-	below.children[base] = now
-	if change.Kind != 0 {
+	below.put(path.Base(e.Name), now)
+	// A directory is there also for the sake of what is in it. That its time is
+	// another one then is no news.
+	if old == nil || !e.IsDir() || change.Opaque || !sameAttributes(old.entry, e) {
 		l.changes = append(l.changes, change)
 	}
 	if e.IsDir() {
 		l.directory(e.Name, now)
 	}
+}
+
+func sameAttributes(a, b layer.Entry) bool {
+	return a.Type == b.Type && a.Mode == b.Mode && a.UID == b.UID && a.GID == b.GID && maps.Equal(a.Xattrs, b.Xattrs)
 }
 
 // fill gives a file its bytes and returns how many the layer brings for it: none for
@@ -163,6 +169,23 @@ func (l *laying) fill(f *shown) (size int64) {
 		f.bytes.names++
 	}
 	return size
+}
+
+func (f *shown) put(base string, child *shown) {
+	if f.children == nil {
+		f.children = map[string]*shown{}
+	}
+	f.children[base] = child
+}
+
+// find returns the file of that name, or nil.
+func (f *shown) find(name string) *shown {
+	for part := range strings.SplitSeq(name, "/") {
+		if f = f.children[part]; f == nil {
+			return nil
+		}
+	}
+	return f
 }
 
 // hide takes a file, or all that is in a directory, out of sight, and returns the bytes

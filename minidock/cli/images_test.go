@@ -3,6 +3,7 @@ package cli
 import (
 	"archive/tar"
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -55,7 +56,7 @@ func TestImageVerbs(t *testing.T) {
 	})
 	out := ok(t, root, "build", "-t", "app", "-t", "other/app:v1", dir)
 	wantLines(t, out, `Sending build context to Docker daemon  `, `Step 1/4 : FROM scratch`, ` ---> $`, `Step 2/4 : COPY hello /hello`,
-		` ---> [0-9a-f]{12}$`, `Step 4/4 : CMD \["/hello"\]`, `Successfully built [0-9a-f]{12}`, `Successfully tagged app:latest`, `Successfully tagged other/app:v1`)
+		` ---> [0-9a-f]{12}  \d\.\ds  \d.*B$`, `Step 4/4 : CMD \["/hello"\]`, `Successfully built [0-9a-f]{12}`, `Successfully tagged app:latest`, `Successfully tagged other/app:v1`)
 	validateAll(t, root)
 	again := ok(t, root, "build", "-t", "app", dir)
 	if got := strings.Count(again, " ---> Using cache\n"); got != 3 {
@@ -199,29 +200,33 @@ func TestBuildMistake(t *testing.T) {
 	if stderr != want || code != 1 {
 		t.Errorf("got %d, %q\nwant %q", code, stderr, want)
 	}
-	err := (&source{}).explainError(&build.ExitError{Code: 42, Args: []string{"/bin/sh", "-c", "exit 42"}})
+	err := (&app{}).explainFailure(&build.ExitError{Code: 42, Args: []string{"/bin/sh", "-c", "exit 42"}}, &recipe{}, &building{})
 	if status, isStatus := err.(*statusError); !isStatus || status.code != 42 || status.message != "The command '/bin/sh -c exit 42' returned a non-zero code: 42" {
 		t.Errorf("a failed RUN becomes %#v", err)
 	}
-	err = (&source{}).explainError(&dockerfile.Error{Msg: "no line"})
+	err = (&recipe{}).explainMistakes(&dockerfile.Error{Msg: "no line"})
 	if _, isStatus := err.(*statusError); isStatus {
 		t.Errorf("a mistake without a line becomes %#v", err)
 	}
 }
 
-// TestResume prints the second half of a build, as the process does that goes
-// on as root.
-func TestResume(t *testing.T) {
+// TestOnce shows a build that begins again, as it does when an ordinary user's build
+// goes on as root.
+func TestOnce(t *testing.T) {
 	var out bytes.Buffer
-	c := &classic{out: &out, resume: 2, paint: colorsFor(&out).step}
-	id := digest.FromBytes(nil)
-	c.Step(build.Step{N: 1, Total: 3, Text: "FROM x"})
-	c.Result(build.Result{N: 1, Total: 3, Image: id})
-	c.Step(build.Step{N: 2, Total: 3, Text: "RUN y"})
-	c.Result(build.Result{N: 2, Total: 3, Image: id})
-	c.Step(build.Step{N: 3, Total: 3, Text: "ENV z=1"})
-	c.Result(build.Result{N: 3, Total: 3, Image: id, Cached: true})
-	if want := " ---> e3b0c44298fc\nStep 3/3 : ENV z=1\n ---> Using cache\n ---> e3b0c44298fc\n"; out.String() != want {
+	d := showOnce(newPlain(&out, false))
+	s := steps(3)
+	for range 2 {
+		d.Step(s[0])
+		d.Result(resultOf(s[0]))
+		io.WriteString(d.Step(s[1]), "output\n")
+	}
+	r := resultOf(s[1])
+	d.Result(r)
+	d.End(ending{Error: "no"})
+	d.End(ending{Image: "sha256:12"})
+	want := "Step 1/3 : RUN 1\n ---> e3b0c44298fc  0.3s\nStep 2/3 : RUN 2\noutput\noutput\n ---> e3b0c44298fc  0.3s\n"
+	if out.String() != want {
 		t.Errorf("got %q\nwant %q", out.String(), want)
 	}
 }

@@ -18,7 +18,8 @@ var laterVerbs = map[string]string{
 
 // laterFlags are those flags of docker's that are not built yet.
 var laterFlags = map[string]string{
-	"build":   "add-host build-context cache-from cache-to compress force-rm isolation memory m metadata-file network no-cache-filter output o platform pull push rm secret shm-size squash ssh ulimit",
+	"build": "allow annotation attest build-context builder cache-from cache-to call cgroup-parent cpu-period cpu-quota cpu-shares c cpuset-cpus cpuset-mems " +
+		"isolation memory m memory-swap no-cache-filter provenance push sbom security-opt shm-size ssh",
 	"exec":    "env-file privileged",
 	"images":  "tree",
 	"inspect": "size s",
@@ -32,6 +33,25 @@ var laterFlags = map[string]string{
 		"ulimit userns uts volume-driver volumes-from",
 	"start": "checkpoint detach-keys",
 	"stop":  "signal s timeout",
+}
+
+// insteadOfFlag is what helps meanwhile, "" if nothing does.
+func insteadOfFlag(verb, flag string) string {
+	switch verb + " " + flag {
+	case "build build-context":
+		return "a stage FROM the other image, or a directory inside the context, can be copied from"
+	case "build cache-from", "build cache-to":
+		return "every build uses and fills the cache of this store by itself"
+	case "build no-cache-filter":
+		return "--no-cache runs every step again"
+	case "build provenance", "build sbom", "build attest":
+		return "leave it out: nothing of that kind is added to an image here"
+	case "build push":
+		return "-o type=oci,dest=FILE writes an image that other tools can push"
+	case "build ssh":
+		return "--secret passes a key to RUN --mount=type=secret"
+	}
+	return ""
 }
 
 // isLaterFlag takes a flag's name or letter.

@@ -25,6 +25,11 @@ func (a *app) becomeRootToUnpack(ctx context.Context, input string) error {
 	if info, err := a.statInput(input); err != nil || !info.IsDir() && !info.Mode().IsRegular() {
 		return nil
 	}
+	// Inside, root may write into a store that its owner has made read-only. And what
+	// is started again prints to where this process does, be that a.Out or not.
+	if errors.Is(unix.Access(a.root, unix.W_OK), fs.ErrPermission) || a.Out != os.Stdout {
+		return nil
+	}
 	err := a.becomeRoot(ctx)
 	if unavailable := (*namespace.Unavailable)(nil); errors.As(err, &unavailable) {
 		return nil

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"minidock.dev/minidock/namespace"
 )
 
@@ -68,24 +66,6 @@ func (a *app) tellSingleID(ctx context.Context) error {
 	fmt.Fprintln(a.Err, text)
 	_, err = fmt.Fprintln(file, text)
 	return err
-}
-
-// keepInput puts what was read from standard input back in front of the command
-// that becomeRoot starts, as a file in memory (memfd_create(2)).
-func (a *app) keepInput(read []byte) error {
-	fd, err := unix.MemfdCreate("standard input", unix.MFD_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("memfd_create: %w", err)
-	}
-	file := os.NewFile(uintptr(fd), "standard input")
-	defer file.Close()
-	if _, err := file.Write(read); err != nil {
-		return err
-	}
-	if _, err := file.Seek(0, 0); err != nil {
-		return err
-	}
-	return unix.Dup2(fd, 0)
 }
 
 // hint tells people what they can do about an error.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -43,6 +44,8 @@ type stepRunner struct {
 	app    *app
 	begin  sync.Once
 	failed error // of begin
+
+	unpacked sync.Map // the DiffIDs of layers that are known to be
 
 	// What is left of a container is removed while the next step runs already.
 	removals sync.WaitGroup
@@ -133,15 +136,31 @@ func (sr *stepRunner) run(ctx context.Context, step build.RunStep, out io.Writer
 
 // unpack makes the directories of all layers that the container or its mounts show.
 func (r *runningStep) unpack(ctx context.Context) error {
-	if err := r.app.unpack(ctx, r.Layers); err != nil {
+	r.ids = idsOf(r.Layers)
+	if err := r.unpackNew(ctx, r.Layers); err != nil {
 		return err
 	}
 	for _, m := range r.Mounts {
-		if err := r.app.unpack(ctx, m.Layers); err != nil {
+		if err := r.unpackNew(ctx, m.Layers); err != nil {
 			return err
 		}
 	}
-	r.ids = idsOf(r.Layers)
+	return nil
+}
+
+// unpackNew does not look again for layers that were there at an earlier step: the
+// twentieth step has twenty of them. Nobody removes any while a build goes on.
+func (r *runningStep) unpackNew(ctx context.Context, layers []image.Layer) error {
+	known := func(l image.Layer) bool { _, ok := r.unpacked.Load(l.DiffID); return ok }
+	if !slices.ContainsFunc(layers, func(l image.Layer) bool { return !known(l) }) {
+		return nil
+	}
+	if err := r.app.unpack(ctx, layers); err != nil {
+		return err
+	}
+	for _, l := range layers {
+		r.unpacked.Store(l.DiffID, true)
+	}
 	return nil
 }
 

@@ -26,7 +26,8 @@ func (a *app) litterRemover(context.Context) func(string) error             { re
 func (a *app) settleLayers(context.Context) error                           { return nil }
 func (a *app) removeOtherLayers(context.Context, map[oci.DiffID]bool) error { return nil }
 func (a *app) runFunc() (build.RunFunc, func())                             { return nil, func() {} }
-func (a *app) keepInput([]byte) error                                       { return nil }
+func (a *app) buildAsRoot(context.Context, *recipe, *once) error            { return nil }
+func closeOnExec(int)                                                       {}
 func (a *app) becomeRoot(context.Context, ...string) error                  { return nil }
 func (a *app) becomeRootFor(context.Context, ...string) error               { return nil }
 func (a *app) becomeRootToUnpack(context.Context, string) error             { return nil }

@@ -51,7 +51,7 @@ func (a *app) sweep(ctx context.Context, opt pruning, kept *leftovers) (freed in
 		return 0, err
 	}
 	for _, remove := range []func(context.Context, pruning, *leftovers) (int64, error){
-		a.forgetSteps, a.sweepBlobs, a.sweepLayers, a.sweepCache, a.sweepTemp,
+		a.forgetSteps, a.forgetContexts, a.sweepBlobs, a.sweepLayers, a.sweepCache, a.sweepTemp,
 	} {
 		bytes, failure := remove(ctx, opt, kept)
 		freed += bytes
@@ -199,7 +199,7 @@ func (a *app) sweepCache(context.Context, pruning, *leftovers) (freed int64, err
 		}
 		freed += entry.Size
 	}
-	return freed, nil
+	return freed, build.Tidy(a.images)
 }
 
 // sweepTemp removes what commands that were killed have left behind.

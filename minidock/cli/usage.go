@@ -96,6 +96,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && isLaterFlag(cmd.Name(), unknown.GetSpecifiedName()) {
 		text += "\ndocker has this flag, minidock does not have it yet."
+		if instead := insteadOfFlag(cmd.Name(), unknown.GetSpecifiedName()); instead != "" {
+			text += "\nMeanwhile: " + instead + "."
+		}
 	}
 	return &statusError{125, text}
 }

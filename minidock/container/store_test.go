@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"minidock.dev/minidock/namespace"
+	"minidock.dev/minidock/rootfs"
 	"minidock.dev/minidock/sandbox"
 )
 
@@ -261,6 +263,10 @@ func TestMounts(t *testing.T) {
 			t.Errorf("%q is not there once:\n%s", want, all)
 		}
 	}
+	further := mounts(Config{}, SpecOptions{Mounts: []rootfs.Mount{{Destination: "/dev/shm", Type: "bind", Source: "/x"}}})
+	if n := slices.IndexFunc(further, func(m rootfs.Mount) bool { return m.Destination == "/dev/shm" }); n < 0 || further[n].Type != "bind" {
+		t.Errorf("the default /dev/shm was not replaced: %v", further)
+	}
 	if strings.Contains(all, "/dev/") || strings.Index(all, "/etc bind") > strings.Index(all, "/etc/hosts") {
 		t.Errorf("mounts:\n%s", all)
 	}
@@ -284,11 +290,13 @@ func TestBundle(t *testing.T) {
 
 func TestHostFiles(t *testing.T) {
 	dir := t.TempDir()
-	if err := WriteHostFiles(t.Context(), dir, Config{Hostname: "box", Network: "none"}); err != nil {
+	c := Config{Hostname: "box", Network: "none", ExtraHosts: []string{"db:10.0.0.1", "six:2001:db8::1", "up:host-gateway"}}
+	if err := WriteHostFiles(t.Context(), dir, c); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "hosts"))
-	if err != nil || !strings.HasPrefix(string(text), "127.0.0.1\tlocalhost\n") || !strings.HasSuffix(string(text), "\tbox\n") {
+	end := "10.0.0.1\tdb\n2001:db8::1\tsix\n127.0.0.1\tup\n127.0.0.1\tbox\n"
+	if err != nil || !strings.HasPrefix(string(text), "127.0.0.1\tlocalhost\n") || !strings.HasSuffix(string(text), end) {
 		t.Errorf("hosts: %q, %v", text, err)
 	}
 	for conf, want := range map[string]string{

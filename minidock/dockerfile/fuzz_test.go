@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -26,6 +27,25 @@ func stable(t *testing.T, f *File) {
 	}
 }
 
+// inOrder checks that several mistakes come by line, each with its text.
+func inOrder(t *testing.T, err error) {
+	t.Helper()
+	var several *Errors
+	if !errors.As(err, &several) {
+		return
+	}
+	line := 0
+	for _, e := range *several {
+		if e.Line <= line || e.EndLine < e.Line || e.Text == "" {
+			t.Fatalf("line %d to %d after line %d, text %q", e.Line, e.EndLine, line, e.Text)
+		}
+		line = e.EndLine
+	}
+	if n := len(*several); n < 2 || n > maxMistakes {
+		t.Fatalf("%d mistakes", n)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"FROM scratch\nCOPY a /\n",
@@ -38,6 +58,7 @@ func FuzzParse(f *testing.F) {
 		"FROM a\nRUN a\\\\\nENV a \\\nb\n",
 		"FROM --platform=\x9c a\n",
 		"FROM \\ \\",
+		"FROM a\nRUNN b\n c\nCOPY d\nRUN <<E\nE \n",
 	} {
 		f.Add(text)
 	}
@@ -47,6 +68,7 @@ func FuzzParse(f *testing.F) {
 			if file != nil {
 				t.Fatal("both a file and an error")
 			}
+			inOrder(t, err)
 			return
 		}
 		stable(t, file)
@@ -71,6 +93,22 @@ func FuzzExpand(f *testing.F) {
 			if !strings.ContainsAny(word, "$'\"\\`") && text != word {
 				t.Fatalf("%q became %q", word, text)
 			}
+		}
+	})
+}
+
+func FuzzParseMount(f *testing.F) {
+	for _, value := range []string{"type=cache,target=/a,id=b,sharing=locked,mode=700,uid=1,gid=2", `type=bind,"source=a,b",target=/c,rw`,
+		"type=secret,id=a,env=B,required", "type=tmpfs,target=/a,size=1g", "type=ssh,ro=0"} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		m, err := ParseMount(value, nil)
+		if err != nil && m != (Mount{}) {
+			t.Fatalf("%q: both a mount and an error", value)
+		}
+		if err == nil && (m.Size < 0 || m.Type == "secret" && m.ID == "" || m.Type == "bind" && !strings.HasPrefix(m.Source, "/")) {
+			t.Fatalf("%q gives %+v", value, m)
 		}
 	})
 }

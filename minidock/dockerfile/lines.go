@@ -82,7 +82,10 @@ func (s *source) next() (Instruction, error) {
 	in.Comment = strings.Join(s.comment, "\n")
 	s.comment = nil
 	end := s.read
-	if err == nil && in.takesHeredocs() {
+	switch {
+	case err != nil && len(openedBy(text)) > 0:
+		err = withoutRest(err)
+	case err == nil && in.takesHeredocs():
 		if err = s.heredocs(&in); err == nil {
 			end = s.read // else the mistake is in the line, not in all that follows it
 		}
@@ -182,6 +185,14 @@ func (s *source) heredocs(in *Instruction) error {
 		in.Args = []string{in.Text + in.bodies()}
 	}
 	return nil
+}
+
+// withoutRest: it is not known where the here-documents of an instruction end
+// that is not known itself.
+func withoutRest(err error) error {
+	e := located(err, Instruction{})
+	e.last = true
+	return e
 }
 
 // unterminated says which line was perhaps meant to end a here-document.

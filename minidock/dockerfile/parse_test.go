@@ -343,6 +343,7 @@ func TestSeveralErrors(t *testing.T) {
 		"FROM a\nLABEL b=c\n  d=e\n":             {"3 unknown instruction: d=e (if this belongs to the LABEL above, line 2 must end with \\)"},
 		"FROM a\nRUN b `\n  c\n":                 {"3 unknown instruction: c (the directive escape says that line 2 goes on if it ends with \\)"},
 		"# escape=`\nFROM a\nRUN b \\\n  c\n":    {"4 unknown instruction: c (the directive escape says that line 3 goes on if it ends with `)"},
+		"FROM a\nRUNN <<E\nfrom\nE\nCOPY b\n":    {"2 unknown instruction: RUNN (did you mean RUN?)"},
 		"FROM a\nx: 1\nCOPY b\ny: 2\n": {
 			"2 unknown instruction: x:",
 			"3 COPY requires at least two arguments, but only one was provided. Destination could not be determined",

@@ -45,6 +45,7 @@ func byName(a, b Image) int {
 func (n *node) child(step Step, seen map[string]bool) *node {
 	for _, c := range n.above {
 		if c.step.DiffID == step.DiffID {
+			c.step.CreatedBy = cmp.Or(c.step.CreatedBy, step.CreatedBy)
 			return c
 		}
 	}
@@ -94,7 +95,7 @@ func (a Ancestry) summary(root *node) string {
 	}
 	text := fmt.Sprintf("%s · %s", count(layers, "layer"), size(bytes))
 	if apart > bytes {
-		text += fmt.Sprintf(" stored · %s if each image had copies of its own", size(apart))
+		text += fmt.Sprintf(" stored · %s as separate copies", size(apart))
 	}
 	return text
 }
@@ -130,7 +131,7 @@ func (a Ancestry) Text(opt Options) string {
 	}
 	p.line(faint, "○ scratch")
 	p.end()
-	p.line(faint, "■ layer, read-only   ◆ image   □ writable layer of a container")
+	p.flow("   ", "■ layer, read-only", "◆ image", "□ writable layer of a container")
 	return p.String()
 }
 

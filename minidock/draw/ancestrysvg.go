@@ -8,7 +8,7 @@ import (
 
 // Lengths in the picture of an ancestry.
 const (
-	cell       = 136  // the least width of anything
+	cell       = 144  // the least width of anything
 	widest     = 1500 // beyond it the next tree begins a row of its own
 	nodeLow    = 44
 	nodeHigh   = 110
@@ -42,10 +42,14 @@ func (a Ancestry) SVG() string {
 	d.heading(width, a.title(), a.summary(root))
 	y := top
 	for _, row := range rows {
-		y = d.forest(row, y, width-2*margin)
+		across := together(row)
+		if len(rows) == 1 {
+			across = width - 2*margin
+		}
+		y = d.forest(row, y, across, width-2*margin)
 	}
 	if rows == nil {
-		y = d.forest(nil, y, width-2*margin)
+		y = d.forest(nil, y, 0, width-2*margin)
 	}
 	d.legend(y+12, root)
 	return d.document(width, y+44, a.title(), a.description(root))
@@ -86,10 +90,10 @@ func tallest(blocks []block) (h int) {
 	return h
 }
 
-// forest draws blocks on scratch and returns where the next row begins.
-func (d *sheet) forest(blocks []block, y, width int) int {
+// forest draws blocks, together so wide, on scratch and returns where the next row begins.
+func (d *sheet) forest(blocks []block, y, across, width int) int {
 	ground := y + tallest(blocks)
-	d.place(blocks, margin, ground, together(blocks))
+	d.place(blocks, margin, ground, across)
 	d.line("ground", margin, ground+3, margin+width, ground+3)
 	d.text("word", margin, ground+22, width, "scratch")
 	return ground + 44
@@ -118,19 +122,19 @@ func (n *node) draw(d *sheet, x, y, w, h int) {
 	}
 	title := n.step.title()
 	if note := n.note(); note != "" {
-		title += "\n" + note
+		title = append(title, note)
 	}
-	d.group(title)
+	d.group(title...)
 	d.rect(class, x, y, w, h)
-	d.command(x+10, y+h/2-4, w-20, n.step.instruction())
-	d.text("strong", x+10, y+h/2+13, w-20, size(n.step.Size))
+	d.command(x+10, y+h/2-4, w-20, n.step.brief(fitting(w-20, column)))
+	d.text("strong", x+10, y+h/2+13, sizeWide, size(n.step.Size))
 	text := strings.TrimPrefix(n.note(), "again, ")
-	if room := fitting(w-20-66, smallColumn); text != "" && columns(text) > room {
+	if room := fitting(w-20-sizeWide, smallColumn); text != "" && columns(text) > room {
 		text = ""
 	} else if note := strings.TrimPrefix(text+" · "+id(n.step.DiffID), " · "); columns(note) <= room {
 		text = note
 	}
-	d.right("faint", x+10+60, y+h/2+13, w-20-60, text)
+	d.right("faint", x+10+sizeWide, y+h/2+13, w-20-sizeWide, text)
 	d.close()
 }
 
@@ -146,10 +150,10 @@ func (i Image) block() block {
 
 // draw draws the label of an image.
 func (i Image) draw(d *sheet, x, y, w, h int) {
-	d.group(fmt.Sprintf("image %s\n%s\n%s, %s", i.allNames(), visible(i.ID), count(len(i.layers()), "layer"), size(i.size())))
+	d.group("image "+i.allNames(), i.ID, count(len(i.layers()), "layer")+", "+size(i.size()))
 	d.rect("image", x, y, w, h)
 	name, tag := i.name(), ""
-	room := fitting(w-20-60, smallColumn)
+	room := fitting(w-20-sizeWide, smallColumn)
 	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
 		name, tag = name[:colon], name[colon+1:]
 	}
@@ -159,8 +163,8 @@ func (i Image) draw(d *sheet, x, y, w, h int) {
 		tag = head(id(i.ID), room)
 	}
 	d.text("strong on", x+10, y+17, w-20, fitName(name, fitting(w-20, column)))
-	d.text("faint on", x+10, y+32, w-20-60, fitName(tag, room))
-	d.right("faint on", x+w-10-58, y+32, 58, size(i.size()))
+	d.text("faint on", x+10, y+32, w-20-sizeWide, fitName(tag, room))
+	d.right("faint on", x+w-10-sizeWide, y+32, sizeWide, size(i.size()))
 	d.close()
 }
 
@@ -178,17 +182,17 @@ func (i Image) drawContainers(d *sheet, x, y, w, _ int) {
 // legend explains the colours.
 func (d *sheet) legend(y int, root *node) {
 	signs := [][2]string{
-		{"shared", "layer of several images"}, {"layer", "layer of one image"}, {"image", "image"}, {"container", "writable layer of a container"},
+		{"shared", "shared layer"}, {"layer", "layer of one image"}, {"image", "image"}, {"container", "container's layer"},
 	}
 	again := false
 	if root.walk(func(n *node) { again = again || n.again }); again {
-		signs = slices.Insert(signs, 2, [2]string{"again", "the same layer once more"})
+		signs = slices.Insert(signs, 2, [2]string{"again", "the same layer again"})
 	}
 	x := margin
 	for _, sign := range signs {
 		d.rect(sign[0], x, y, 18, 12)
 		x += 26
-		d.text("word", x, y+10, 220, sign[1])
+		d.text("word", x, y+10, wordWidth(sign[1])+16, sign[1])
 		x += wordWidth(sign[1]) + 22
 	}
 }

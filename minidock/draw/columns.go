@@ -91,12 +91,12 @@ func pad(s string, width int) string { return s + strings.Repeat(" ", max(0, wid
 
 func padLeft(s string, width int) string { return strings.Repeat(" ", max(0, width-columns(s))) + s }
 
-// visible replaces what is no text: bytes that are not UTF-8, control characters, which
-// are orders to a terminal and forbidden in XML, and those that turn the direction
-// of what follows, by which a name can be made to look like another one.
+// visible replaces what is no text: bytes that are not UTF-8; control characters, which
+// are orders to a terminal and forbidden in XML; ends of lines; and what turns the
+// direction of the text, by which a name can be made to look like another one.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == 0xfffe || r == 0xffff {
+		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) || r == 0xfffe || r == 0xffff {
 			return unicode.ReplacementChar
 		}
 		return r // ReplacementChar already for a byte that is not UTF-8

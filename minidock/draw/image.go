@@ -108,6 +108,23 @@ func (s Step) instruction() string {
 	return cmp.Or(shortHashes(text), "(no history)")
 }
 
+// brief is instruction for n columns. A place that is too narrow for all of it gets no
+// digest of what was copied, and so room for where: "COPY in /app".
+func (s Step) brief(n int) string {
+	text := s.instruction()
+	if columns(text) > n {
+		text = strings.Join(slices.DeleteFunc(strings.Fields(text), isSum), " ")
+	}
+	return fit(text, n)
+}
+
+// isSum knows the words by which docker's history tells what was copied,
+// "file:4a0e…", in the length that shortHashes leaves.
+func isSum(word string) bool {
+	kind, hex, _ := strings.Cut(word, ":")
+	return (kind == "file" || kind == "dir" || kind == "multi") && len(hex) == idColumns && strings.Trim(hex, "0123456789abcdef") == ""
+}
+
 // shortHashes cuts digests in a text to the twelve digits that people compare.
 func shortHashes(text string) string {
 	var b strings.Builder
@@ -115,7 +132,7 @@ func shortHashes(text string) string {
 		n := len(text) - len(strings.TrimLeft(text, "0123456789abcdef"))
 		keep := max(n, 1)
 		if n == 64 {
-			keep = 12
+			keep = idColumns
 		}
 		b.WriteString(text[:keep])
 		text = text[max(n, 1):]

@@ -50,9 +50,9 @@ func (s Stack) containersText(p *page) {
 	if len(s.Containers) == 0 {
 		return
 	}
-	const narrowest, widest = 18, 38
+	const narrowest = 18
 	across := perRow(len(s.Containers), (p.width+1)/(narrowest+1))
-	inside := min((p.width+1)/across-1, widest) - 4
+	inside := (p.width+1)/across - 1 - 4
 	for row := range slices.Chunk(s.Containers, across) {
 		frame := strings.Repeat("╌", inside+2)
 		boxes(p, row, func(Container) string { return "╭" + frame + "╮" })
@@ -60,8 +60,8 @@ func (s Stack) containersText(p *page) {
 		boxes(p, row, func(c Container) string { return "╎ " + pad(fit(c.holds(), inside), inside) + " ╎" })
 		boxes(p, row, func(Container) string { return "╰" + frame + "╯" })
 	}
-	p.line(faint, "above: writable, one layer for each container")
-	p.line(faint, "below: read-only, the layers of the image, for all of them")
+	p.flow(" ", strings.Fields("above: writable, one layer for each container")...)
+	p.flow(" ", strings.Fields("below: read-only, the layers of the image, for all of them")...)
 }
 
 func boxes(p *page, row []Container, draw func(Container) string) {

@@ -1,6 +1,7 @@
 package draw
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,7 +61,7 @@ func (s Stack) containersSVG(d *sheet, y int) int {
 }
 
 func containerSVG(d *sheet, x, y, w int, c Container) {
-	d.group(fmt.Sprintf("container %s (%s): %s", c.name(), id(c.ID), c.holds()))
+	d.group("container "+c.name(), c.ID, c.holds())
 	d.rect("container", x, y, w, thin)
 	d.text("strong", x+10, y+17, w-20, fitName(c.name(), fitting(w-20, column)))
 	d.text("faint", x+10, y+32, w-20, fit(c.holds(), fitting(w-20, smallColumn)))
@@ -68,26 +69,22 @@ func containerSVG(d *sheet, x, y, w int, c Container) {
 }
 
 func layerSVG(d *sheet, y, h int, step Step) {
-	const digestWide, sizeWide = 86, 66
-	d.group(step.title())
+	d.group(step.title()...)
 	d.rect("layer", margin, y, stackWide, h)
 	base, end := y+h/2+4, margin+stackWide-12
-	d.command(margin+12, base, stackWide-24-digestWide-sizeWide-8, step.instruction())
-	d.right("faint", end-sizeWide-digestWide, base, digestWide, id(step.DiffID))
+	d.command(margin+12, base, stackWide-24-idWide-sizeWide-8, step.instruction())
+	d.right("faint", end-sizeWide-idWide, base, idWide, id(step.DiffID))
 	d.right("strong", end-sizeWide, base, sizeWide, size(step.Size))
 	d.close()
 }
 
-// title is all that is known about a step.
-func (s Step) title() string {
-	text := oneLine(s.CreatedBy)
-	if text == "" {
-		text = s.instruction()
-	}
+// title is all that is known about a step, in lines.
+func (s Step) title() []string {
+	text := cmp.Or(oneLine(s.CreatedBy), s.instruction())
 	if s.DiffID == "" {
-		return text + "\nchanges settings only, no layer"
+		return []string{text, "changes settings only, no layer"}
 	}
-	return fmt.Sprintf("%s\n%s\n%s", text, s.DiffID, size(s.Size))
+	return []string{text, s.DiffID, size(s.Size)}
 }
 
 // settingSVG draws a step without a layer as what it is, a line.
@@ -96,7 +93,7 @@ func settingSVG(d *sheet, y int, step Step) {
 	most := fitting(stackWide-24-end-30, smallColumn)
 	text := fit(step.instruction(), most)
 	used := 12 + int(float64(columns(text))*smallColumn) + 8
-	d.group(step.title())
+	d.group(step.title()...)
 	d.text("faint", margin+12, y+13, stackWide-24-end, text)
 	d.line("line", margin+used, y+9, margin+stackWide-12-end, y+9)
 	d.right("faint", margin+stackWide-12-end, y+13, end, "0B")

@@ -11,6 +11,8 @@ const (
 	margin   = 24
 	top      = 88 // of the picture, below name and summary
 	plainest = 760
+	sizeWide = 62 // of a size, at the end of a line
+	idWide   = 86 // of a digest
 )
 
 // The widths of a column in a text of 12 and of 11 units: monospaced fonts are
@@ -30,8 +32,8 @@ const look = `
 .minidock text{font:12px ui-monospace,monospace;fill:#1b2733}
 .minidock .name{font-size:17px;font-weight:bold}
 .minidock .strong{font-weight:bold}
-.minidock .word{font-size:12px;font-family:system-ui,sans-serif;fill:#55626f}
-.minidock .faint{font-size:11px;fill:#55626f}
+.minidock .word{font-size:12px;font-family:system-ui,sans-serif;fill:#4a5764}
+.minidock .faint{font-size:11px;fill:#4a5764}
 .minidock .page{fill:#fff;stroke:#d3dbe3}
 .minidock .layer{fill:#e3eff9;stroke:#3b7cab}
 .minidock .shared{fill:#bfdbf1;stroke:#1f5f90}
@@ -46,7 +48,7 @@ const look = `
 .minidock .D{fill:#98296a}
 @media (prefers-color-scheme:dark){
 .minidock text{fill:#e7ecf1}
-.minidock .word,.minidock .faint{fill:#a3b0bd}
+.minidock .word,.minidock .faint{fill:#b7c2cd}
 .minidock .page{fill:#12171d;stroke:#2d3945}
 .minidock .layer{fill:#1b3145;stroke:#6fb1df}
 .minidock .shared{fill:#27517a;stroke:#93caf2}
@@ -73,9 +75,16 @@ func escape(s string) string {
 	return b.String()
 }
 
-// group begins a group, whose title shows under the mouse; close ends it.
-func (s *sheet) group(title string) {
-	fmt.Fprintf(&s.b, "<g><title>%s</title>\n", escape(title))
+// group begins a group, whose title shows under the mouse, in lines; close ends it.
+func (s *sheet) group(title ...string) {
+	s.b.WriteString("<g><title>")
+	for n, line := range title {
+		if n > 0 {
+			s.b.WriteByte('\n')
+		}
+		s.b.WriteString(escape(line))
+	}
+	s.b.WriteString("</title>\n")
 }
 
 func (s *sheet) close() { s.b.WriteString("</g>\n") }
@@ -97,17 +106,15 @@ func (s *sheet) text(class string, x, y, w int, text string) {
 // right is text at the right end.
 func (s *sheet) right(class string, x, y, w int, text string) { s.clipped(class, x, y, w, "end", text) }
 
-// middle is text in the middle.
-func (s *sheet) middle(class string, x, y, w int, text string) {
-	s.clipped(class, x, y, w, "middle", text)
-}
-
 func (s *sheet) clipped(class string, x, y, w int, anchor, text string) {
 	if w <= 0 || text == "" {
 		return
 	}
 	const above, height = 14, 19
-	at := map[string]int{"start": 0, "middle": w / 2, "end": w}[anchor]
+	at := 0
+	if anchor == "end" {
+		at = w
+	}
 	fmt.Fprintf(&s.b, `<svg x="%d" y="%d" width="%d" height="%d"><text class="%s" x="%d" y="%d" text-anchor="%s">%s</text></svg>`+"\n",
 		x, y-above, w, height, class, at, above, anchor, escape(text))
 }

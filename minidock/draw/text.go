@@ -57,6 +57,22 @@ func (p *page) line(st style, text string) {
 	p.end()
 }
 
+// flow writes parts of a text on as many lines as it takes.
+func (p *page) flow(between string, parts ...string) {
+	line := ""
+	for _, part := range parts {
+		if line != "" && columns(line+between+part) > p.width {
+			p.line(faint, line)
+			line = ""
+		}
+		if line != "" {
+			line += between
+		}
+		line += part
+	}
+	p.line(faint, line)
+}
+
 // heading is the first lines of every picture.
 func (p *page) heading(name, summary string) {
 	p.put(strong, fitName(name, p.width))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ type Tree struct {
 // A Layer is a step and what it did to the files.
 type Layer struct {
 	Step
-	// Writable says that it is a container's.
+	// Writable says that it is a container's. CreatedBy is the container's name.
 	Writable bool
 	Changes  []Change
 }
@@ -74,7 +75,7 @@ func (t Tree) summary() string {
 	for _, l := range t.Layers {
 		if !l.Writable {
 			layers++
-			all += max(0, l.Step.Size)
+			all += max(0, l.Size)
 		}
 	}
 	text := fmt.Sprintf("%s · %s · ", count(layers, "layer"), size(all))
@@ -129,26 +130,22 @@ type row struct {
 // room at all, the first ones. The changes that are on no line are counted.
 func (t Tree) rows(l Layer) (rows []row, more int) {
 	room := cmp.Or(t.Rows, 20)
-	depth := t.Depth
-	if depth <= 0 {
-		depth = len(l.Changes) + maxDepth
-	}
 	root := grow(l.Changes)
-	rows = root.rows(nil, nil, depth)
-	for room > 0 && len(rows) > room && depth > 1 {
-		depth = min(depth, deepest(rows)) - 1
-		rows = root.rows(nil, nil, max(1, depth))
+	rows = root.rows(nil, nil, cmp.Or(max(0, t.Depth), maxDepth))
+	if room < 0 || len(rows) <= room {
+		return rows, 0
 	}
-	if room > 0 && len(rows) > room {
-		for _, r := range rows[room:] {
-			more += r.holds
-		}
-		rows = rows[:room]
+	// The more depth the more rows.
+	depth := sort.Search(deepest(rows), func(depth int) bool { return len(root.rows(nil, nil, depth+1)) > room })
+	rows = root.rows(nil, nil, max(1, depth))
+	for len(rows) > room {
+		more += rows[len(rows)-1].holds
+		rows = rows[:len(rows)-1]
 	}
 	return rows, more
 }
 
-// maxDepth is more directories than a path of PATH_MAX bytes can have.
+// maxDepth is more directories than the names in a layer have, which PATH_MAX limits.
 const maxDepth = 4096
 
 func deepest(rows []row) (depth int) {
@@ -247,10 +244,18 @@ func (f *file) walk(visit func(*Change)) {
 // moreText is the line below rows that did not fit.
 func moreText(n int) string { return fmt.Sprintf("… and %d more", n) }
 
-// title is the first line of a layer.
-func (l Layer) title() string {
+// heading is the first line of a layer.
+func (l Layer) heading() string {
 	if l.Writable {
-		return "writable layer of " + visible(l.CreatedBy)
+		return "writable layer of " + oneLine(l.CreatedBy)
 	}
 	return l.instruction()
+}
+
+// title is all that is known about it, in lines.
+func (l Layer) title() []string {
+	if l.Writable {
+		return []string{l.heading(), size(l.Size)}
+	}
+	return l.Step.title()
 }

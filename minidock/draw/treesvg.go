@@ -32,11 +32,11 @@ func (t Tree) layerSVG(d *sheet, y int, l Layer) int {
 	if l.Writable {
 		class = "container"
 	}
-	d.group(l.Step.title())
+	d.group(l.title()...)
 	d.rect(class, margin, y, treeWide, headTall)
-	d.command(x, y+20, treeWide-24-170, l.title())
-	d.right("faint", margin+treeWide-12-66-86, y+20, 86, id(l.DiffID))
-	d.right("strong", margin+treeWide-12-66, y+20, 66, size(l.Step.Size))
+	d.command(x, y+20, treeWide-24-idWide-sizeWide-16, l.heading())
+	d.right("faint", margin+treeWide-12-sizeWide-idWide, y+20, idWide, id(l.DiffID))
+	d.right("strong", margin+treeWide-12-sizeWide, y+20, sizeWide, size(l.Size))
 	d.close()
 	y += headTall + 4
 	rows, more := t.rows(l)
@@ -46,10 +46,10 @@ func (t Tree) layerSVG(d *sheet, y int, l Layer) int {
 	}
 	switch {
 	case more > 0:
-		d.text("faint", margin+treeMargin, y+14, treeWide, moreText(more))
+		d.text("faint", margin+treeMargin, y+14, treeWide-treeMargin, moreText(more))
 		y += rowTall
 	case len(rows) == 0:
-		d.text("faint", margin+treeMargin, y+14, treeWide, "no files")
+		d.text("faint", margin+treeMargin, y+14, treeWide-treeMargin, "no files")
 		y += rowTall
 	}
 	return y
@@ -57,10 +57,10 @@ func (t Tree) layerSVG(d *sheet, y int, l Layer) int {
 
 // file draws a line. However deep it is, there is room for its name.
 func (d *sheet) file(y int, r row) {
-	const noteWide, sizeWide = 250, 66
+	const noteWide = 250
 	deep := min(len(r.lasts)-1, 16)
 	x, base := margin+treeMargin+deep*indent, y+14
-	d.group(r.title())
+	d.group(r.title()...)
 	if r.kind != 0 {
 		d.text("strong "+r.kind.class(), margin+18, base, 14, r.kind.sign())
 	}
@@ -86,8 +86,12 @@ func (d *sheet) file(y int, r row) {
 	d.close()
 }
 
-func (r row) title() string {
-	return strings.TrimSpace(fmt.Sprintf("%s %s\n%s", r.kind.sign(), r.name, r.note))
+func (r row) title() []string {
+	first := strings.TrimSpace(r.kind.sign() + " " + r.name)
+	if r.note == "" {
+		return []string{first}
+	}
+	return []string{first, r.note}
 }
 
 // class is the colour of a mark.
@@ -107,7 +111,7 @@ func (d *sheet) marks(y int) {
 		text string
 	}{{Added, "added"}, {Changed, "changed: the whole file again"}, {Removed, "removed: a whiteout, the bytes stay below"}} {
 		d.text("strong "+k.kind.class(), x, y, 14, k.kind.sign())
-		d.text("word", x+18, y, 300, k.text)
+		d.text("word", x+18, y, wordWidth(k.text)+16, k.text)
 		x += 18 + wordWidth(k.text) + 22
 	}
 }
@@ -121,7 +125,7 @@ func (t Tree) description() string {
 		for _, c := range l.Changes {
 			numbers[c.Kind]++
 		}
-		fmt.Fprintf(&b, " %s: %d added, %d changed, %d removed.", fit(l.title(), 60), numbers[Added], numbers[Changed], numbers[Removed])
+		fmt.Fprintf(&b, " %s: %d added, %d changed, %d removed.", fit(l.heading(), 60), numbers[Added], numbers[Changed], numbers[Removed])
 	}
 	return b.String()
 }

@@ -16,9 +16,9 @@ func (t Tree) Text(opt Options) string {
 	if len(t.Layers) > 0 {
 		p.end()
 	}
-	p.line(faint, "A added   C changed: the whole file again   D removed: a whiteout")
+	p.flow("   ", "A added", "C changed: the whole file again", "D removed: a whiteout")
 	if t.Wasted() > 0 {
-		p.line(faint, "wasted: bytes of files that later layers replace or remove; they stay below")
+		p.flow(" ", strings.Fields("wasted: bytes of files that later layers replace or remove; they stay below")...)
 	}
 	return p.String()
 }
@@ -26,12 +26,12 @@ func (t Tree) Text(opt Options) string {
 func (p *page) layerTree(t Tree, l Layer) {
 	room := p.width - 2 - 2 - idColumns - 2 - sizeColumns
 	if l.Writable {
-		p.put(writable, "□ "+pad(fit(l.title(), room), room))
+		p.put(writable, "□ "+pad(fit(l.heading(), room), room))
 	} else {
 		p.put(plain, "■ ")
-		p.command(l.title(), room)
+		p.command(l.heading(), room)
 	}
-	p.columns(l.DiffID, l.Step.Size)
+	p.columns(l.DiffID, l.Size)
 	p.end()
 	rows, more := t.rows(l)
 	for _, r := range rows {

@@ -1,8 +1,10 @@
 package image
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -397,16 +399,44 @@ func (u *usage) removeTraces(l *layout.Layout, family []member, gone map[digest.
 	return nil
 }
 
-// removeCacheEntry deletes <root>/cache/<key>. The key comes from a manifest,
-// which anybody may have written: unless it is 64 digits it is none of ours and
-// might lead elsewhere.
+// removeCacheEntry deletes <root>/cache/<key>, unless the step has made another image
+// that is still there. The key comes from a manifest, which anybody may have written:
+// unless it is 64 digits it is none of ours and might lead elsewhere.
 func removeCacheEntry(l *layout.Layout, key string) error {
 	if _, err := digest.Parse("sha256:" + key); err != nil {
 		return nil
 	}
-	err := os.Remove(filepath.Join(l.Root(), layout.CacheDir, key))
+	file := filepath.Join(l.Root(), layout.CacheDir, key)
+	if madeAnother(l, file) {
+		return nil
+	}
+	err := os.Remove(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
+}
+
+// madeAnother reads the second line of an entry, as package build writes it.
+func madeAnother(l *layout.Layout, file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var step struct {
+		Images []struct{ Manifest oci.Descriptor }
+	}
+	lines := bufio.NewReader(f)
+	_, err1 := lines.ReadString('\n')
+	text, err2 := lines.ReadBytes('\n')
+	if err1 != nil || err2 != nil || json.Unmarshal(text, &step) != nil {
+		return false
+	}
+	for _, i := range step.Images {
+		if l.Blobs().Has(i.Manifest.Digest) {
+			return true
+		}
+	}
+	return false
 }

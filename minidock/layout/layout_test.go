@@ -495,3 +495,30 @@ func entriesOf(t *testing.T, l *layout.Layout) []layout.Entry {
 	}
 	return entries
 }
+
+func TestWriteFiles(t *testing.T) {
+	l := open(t)
+	files := map[string][]byte{}
+	for n := range 50 {
+		files[fmt.Sprint(n)] = fmt.Appendf(nil, "content %d", n)
+	}
+	for range 2 { // the second time they are replaced
+		if err := l.WriteFiles("cache", files); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range files {
+		if b, err := os.ReadFile(filepath.Join(l.Root(), "cache", name)); string(b) != string(want) || err != nil {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	if rest, err := os.ReadDir(l.TempDir()); len(rest) > 0 || err != nil {
+		t.Errorf("left in tmp: %v, %v", rest, err)
+	}
+	if err := l.WriteFiles("index.json", files); err == nil { // no directory
+		t.Error("no error")
+	}
+	if err := l.WriteFiles("nowhere", nil); err != nil {
+		t.Error(err)
+	}
+}

@@ -205,10 +205,15 @@ func fetchTarget(c command) string {
 	return ""
 }
 
-// after is the argument behind one of some flags; "-" is standard output.
+// after is the argument behind one of some flags, of which -o may be written -sSLo;
+// "-" is standard output.
 func (c command) after(flags ...string) string {
 	for i, w := range c.words[:len(c.words)-1] {
-		if slices.Contains(flags, w) && c.words[i+1] != "-" {
+		is := func(f string) bool {
+			letters := len(f) == 2 && len(w) > 2 && w[0] == '-' && w[1] != '-'
+			return w == f || letters && strings.HasSuffix(w, f[1:])
+		}
+		if slices.ContainsFunc(flags, is) && c.words[i+1] != "-" {
 			return c.words[i+1]
 		}
 	}

@@ -26,6 +26,6 @@ CMD /app/run.sh
 	// Output:
 	// line 4: advice: put this RUN before the COPY in line 3, which changes more often (CopyBeforeInstall)
 	// line 4: advice: apk leaves its lists of packages in this layer: write apk add --no-cache (PackageCacheLeft)
-	// line 5: warning: VERSION is empty here: write ARG VERSION after FROM, too (UndefinedVar)
+	// line 5: warning: the ARG VERSION before the first FROM is not seen here: write ARG VERSION after FROM, too (UndefinedVar)
 	// line 6: warning: CMD should be a JSON array: ["/app/run.sh"] (JSONArgsRecommended)
 }

@@ -137,15 +137,16 @@ func table(t *testing.T) map[string]cases {
 		},
 		"UndefinedVar": {
 			bad: map[string][]string{
-				"FROM alpine\nCOPY $foo /\n":                   {"2 foo has no value"},
-				"FROM alpine\nENV DIR=/a\nWORKDIR $DIRR\n":     {"3 DIRR has no value (did you mean DIR?)"},
-				"ARG V=1\nFROM node\nENV A=$V\n":               {"3 V is empty here: write ARG V after FROM, too"},
-				"FROM node\nENV A=$TARGETARCH\n":               {"2 TARGETARCH is empty here: write ARG TARGETARCH after FROM, too"},
-				"FROM scratch AS a\nFROM a\nUSER ${x#y}\n":     {"3 x has no value"},
-				"FROM scratch\nRUN --mount=target=$x make\n":   {"2 x has no value"},
-				"FROM known\nENV A=$GIVEN B=$other\n":          {"2 other has no value"},
-				"FROM scratch\nCOPY --chown=$u a b\n":          {"2 u has no value"},
-				"FROM scratch AS b\nARG x=1\nFROM b\nENV y=$z": {"4 z has no value (did you mean x?)"},
+				"FROM alpine\nCOPY $foo /\n":                           {"2 foo has no value"},
+				"FROM alpine\nENV DIR=/a\nWORKDIR $DIRR\n":             {"3 DIRR has no value (did you mean DIR?)"},
+				"ARG V=1\nFROM node\nENV A=$V\n":                       {"3 the ARG V before the first FROM is not seen here: write ARG V after FROM, too"},
+				"FROM node\nENV A=$TARGETARCH\n":                       {"2 the builder tells TARGETARCH only to who asks: write ARG TARGETARCH after FROM"},
+				"FROM scratch AS a\nFROM a\nUSER ${x#y}\n":             {"3 x has no value"},
+				"FROM scratch\nRUN --mount=target=$x make\n":           {"2 x has no value"},
+				"FROM known\nENV A=$GIVEN B=$other\n":                  {"2 other has no value"},
+				"FROM scratch\nCOPY <<a <<'b' /\n$x \"$y'\na\n$z\nb\n": {"2 x has no value", "2 y has no value"},
+				"FROM scratch\nCOPY --chown=$u a b\n":                  {"2 u has no value"},
+				"FROM scratch AS b\nARG x=1\nFROM b\nENV y=$z":         {"4 z has no value (did you mean x?)"},
 			},
 			good: []string{
 				"FROM node\nCOPY $foo /\n", "FROM scratch\nRUN echo $x\nCMD echo $x\n", "FROM scratch\nENV a=$PATH:/x b=${c:-d} e=${f+g}\n",
@@ -243,6 +244,7 @@ func table(t *testing.T) map[string]cases {
 				"COPY a.tar /tmp/\nRUN tar xf /tmp/a.tar && rm /tmp/a.tar\n":                    {"3 rm /tmp/a.tar only hides what the COPY in line 2 has put into its layer"},
 				"RUN wget https://x/a.tgz\nRUN rm a.tgz\n":                                      nil,
 				"WORKDIR /w\nRUN wget https://x/a.tgz\nRUN rm a.tgz\n":                          {"4 rm a.tgz only hides what the RUN in line 3 has put into its layer"},
+				"RUN curl -sSLo /a x\nRUN rm /a\n":                                              {"3 rm /a only hides what the RUN in line 2 has put into its layer"},
 				"RUN cd /s && curl -o a x\nRUN rm -rf /s/*\n":                                   {"3 rm /s only hides what the RUN in line 2 has put into its layer"},
 				"RUN apt-get update && apt-get install -y a\nRUN rm -rf /var/lib/apt/lists/*\n": {"3 rm /var/lib/apt/lists only hides what the RUN in line 2 has put into its layer"},
 				"RUN yum install -y a\nRUN yum clean all\n":                                     {"3 yum clean all only hides what the RUN in line 2 has put into its layer"},
@@ -261,8 +263,10 @@ func table(t *testing.T) map[string]cases {
 			good: []string{"RUN apt-get update && apt-get install -y a\n", "RUN apt-get update && ./install.sh\n", "RUN yum update -y\n", "RUN --mount=type=cache,target=/var/lib/apt apt-get update\n"},
 		},
 		"CopyBeforeInstall": {
-			bad:  map[string][]string{"COPY . /app\nRUN make\nRUN apt-get update && apt-get install -y a && rm -rf /x\nRUN apk add b\n": {"4 put this RUN before the COPY in line 2, which changes more often"}},
-			good: []string{"RUN apk add a\nCOPY . /app\n", "COPY . /app\nRUN apk add a && make && apk del a\n", "COPY . /app\nRUN apt-get install -y ./a.deb\n", "COPY a /app\nRUN apk add a\n", "FROM a:1 AS b\nFROM a:1\nCOPY --from=b . /\nRUN apk add a\n"},
+			bad: map[string][]string{"COPY . /app\nRUN make\nRUN apt-get update && apt-get install -y a && rm -rf /x\nRUN apk add b\n": {"4 put this RUN before the COPY in line 2, which changes more often"},
+				"COPY . .\nRUN npm install -g a\n":   {"3 put this RUN before the COPY in line 2, which changes more often"},
+				"COPY . .\nRUN pip install a==1.2\n": {"3 put this RUN before the COPY in line 2, which changes more often"}},
+			good: []string{"COPY . .\nRUN pip install .\n", "COPY . .\nRUN pip install -e .\n", "COPY . .\nRUN npm install\n", "RUN apk add a\nCOPY . /app\n", "COPY . /app\nRUN apk add a && make && apk del a\n", "COPY . /app\nRUN apt-get install -y ./a.deb\n", "COPY a /app\nRUN apk add a\n", "FROM a:1 AS b\nFROM a:1\nCOPY --from=b . /\nRUN apk add a\n"},
 		},
 		"CopyManifestFirst": {
 			bad: map[string][]string{
@@ -477,11 +481,12 @@ func TestCorpus(t *testing.T) {
 func TestHostile(t *testing.T) {
 	const n = 20_000
 	var stages strings.Builder
-	for i := range n / 10 {
+	for i := range n {
 		fmt.Fprintf(&stages, "FROM s%d AS s%d\nENV a%d=1\n", i-1, i, i)
 	}
 	for name, text := range map[string]string{
 		"stages":   stages.String(),
+		"scopes":   "FROM scratch AS a\nENV" + manyPairs(n) + "\n" + strings.Repeat("FROM a\nENV x=$y\n", n),
 		"copies":   "FROM a\n" + strings.Repeat("COPY a /b\nRUN rm /c && chown a /d\n", n),
 		"commands": "FROM a\nRUN a" + strings.Repeat(" && rm b; (", n),
 		"nested":   "FROM a\nRUN a " + strings.Repeat("$(", n),
@@ -499,6 +504,14 @@ func TestHostile(t *testing.T) {
 		}
 		t.Log(name, time.Since(start))
 	}
+}
+
+func manyPairs(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, " v%d=1", i)
+	}
+	return b.String()
 }
 
 func FuzzCheck(f *testing.F) {

@@ -9,8 +9,8 @@ import (
 func orderRules() []rule {
 	return []rule{
 		{Rule{Name: "CopyBeforeInstall", Level: Advice,
-			Title: "packages of the distribution come before the files of the project",
-			Why:   "A build runs again from the first instruction that changed. The files of the project change all day, its packages seldom: what comes after COPY is run again each time."}, copyBeforeInstall},
+			Title: "packages that the file names come before the files of the project",
+			Why:   "A build runs again from the first instruction that changed. The files of the project change all day, the names of packages seldom: what comes after COPY is run again each time."}, copyBeforeInstall},
 		{Rule{Name: "CopyManifestFirst", Level: Advice,
 			Title: "the list of dependencies is copied and installed before the rest",
 			Why:   "A build runs again from the first instruction that changed. With only the list copied before it, the installation comes from the cache until the list changes."}, copyManifestFirst},
@@ -50,11 +50,26 @@ func onlyInstalls(st *step) bool {
 				return false
 			}
 			installs = true
+		case installsNamed(c):
+			installs = true
 		case !ok && !isHarmless(c.name()):
 			return false
 		}
 	}
 	return installs
+}
+
+// installsNamed: the tools of a programming language, by name. pip may read the
+// names, or the package itself, from a file of the project.
+func installsNamed(c command) bool {
+	isFile := func(w string) bool { return strings.HasPrefix(w, ".") || strings.ContainsAny(w, "/$`<") }
+	switch c.name() {
+	case "npm", "pnpm":
+		return c.flag("-g", "--global") && c.does([]string{"install", "i", "add"})
+	case "yarn":
+		return c.verb() == "global" && c.does([]string{"add"})
+	}
+	return isPipInstall(c) && !c.flag("-r", "--requirement", "-e", "--editable", "-c") && !slices.ContainsFunc(c.operands(), isFile)
 }
 
 // installer is a package manager of a programming language, which reads the list

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"slices"
 	"strings"
 
 	"minidock.dev/minidock/dockerfile"
@@ -164,7 +163,7 @@ func legacyKeyValue(f *file, found report) {
 
 func relativeWorkdir(f *file, found report) {
 	for _, s := range f.stages {
-		set := s.parent != nil && s.parent.setsWorkdir()
+		set := s.parent != nil && s.parent.hasWorkdir
 		for _, st := range s.steps {
 			if st.Name != "WORKDIR" {
 				continue
@@ -177,15 +176,6 @@ func relativeWorkdir(f *file, found report) {
 			set = true
 		}
 	}
-}
-
-func (s *stage) setsWorkdir() bool {
-	for ; s != nil; s = s.parent {
-		if slices.ContainsFunc(s.steps, func(st *step) bool { return st.Name == "WORKDIR" }) {
-			return true
-		}
-	}
-	return false
 }
 
 func exposeCasing(f *file, found report) {

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -42,25 +41,34 @@ func undefinedVar(f *file, found report) {
 
 // reportUndefined is silent where the base image may have set the variable.
 func (f *file) reportUndefined(s *stage, u use, found report) {
+	if f.predefined(u.name) {
+		found(u.at, "the builder tells %s only to who asks: write ARG %s after FROM", u.name, u.name)
+		return
+	}
 	if f.global.declared[u.name] {
-		found(u.at, "%s is empty here: write ARG %s after FROM, too", u.name, u.name)
+		found(u.at, "the ARG %s before the first FROM is not seen here: write ARG %s after FROM, too", u.name, u.name)
 		return
 	}
 	if !s.known {
 		return
 	}
-	known := slices.Sorted(maps.Keys(s.scope.values))
-	known = append(known, slices.Sorted(maps.Keys(s.scope.declared))...)
-	if meant := dockerfile.Nearest(u.name, known); meant != "" && meant != u.name {
+	if meant := dockerfile.Nearest(u.name, s.scope.names()); meant != "" {
 		found(u.at, "%s has no value (did you mean %s?)", u.name, meant)
 		return
 	}
 	found(u.at, "%s has no value", u.name)
 }
 
+// predefined: the platform arguments are there without an ARG before FROM.
+func (f *file) predefined(name string) bool {
+	return globals().declared[name] && !slices.ContainsFunc(f.Args, func(in dockerfile.Instruction) bool {
+		return slices.ContainsFunc(in.Pairs, func(p dockerfile.Pair) bool { return p.Key == name })
+	})
+}
+
 func undefinedArgInFrom(f *file, found report) {
 	for _, u := range f.from {
-		if meant := dockerfile.Nearest(u.name, slices.Sorted(maps.Keys(f.global.declared))); meant != "" {
+		if meant := dockerfile.Nearest(u.name, f.global.names()); meant != "" {
 			found(u.at, "FROM uses %s, for which there is no ARG (did you mean %s?)", u.name, meant)
 			continue
 		}

@@ -14,8 +14,8 @@ import (
 type file struct {
 	*dockerfile.File
 	opt    Options
-	global scope // ARG before FROM
-	from   []use // variables in FROM lines that have no value
+	global *scope // ARG before FROM
+	from   []use  // variables in FROM lines that have no value
 	stages []*stage
 	byName map[string]*stage
 }
@@ -23,21 +23,21 @@ type file struct {
 // stage is one stage.
 type stage struct {
 	dockerfile.Stage
-	base    string   // with the values of variables
-	baseOK  bool     // all of them had one
-	parent  *stage   // that it is built FROM, or nil
-	known   bool     // it is known which variables the base image sets
-	shipped bool     // it is part of the image that the whole file makes
-	workdir string   // at its end; "" if there is no WORKDIR with a known path
-	shell   []string // of the last SHELL; nil if there is none
-	scope   scope
-	steps   []*step
+	base       string   // with the values of variables
+	baseOK     bool     // all of them had one
+	parent     *stage   // that it is built FROM, or nil
+	known      bool     // it is known which variables the base image sets
+	shipped    bool     // it is part of the image that the whole file makes
+	hasWorkdir bool     // it or a parent has a WORKDIR
+	workdir    string   // at its end; "" if there is no WORKDIR with a known path
+	shell      []string // of the last SHELL; nil if there is none
+	scope      *scope
+	steps      []*step
 }
 
 // step is an instruction of a stage.
 type step struct {
 	dockerfile.Instruction
-	stage    *stage
 	words    []string // the arguments of ADD, COPY, EXPOSE, USER, VOLUME and WORKDIR, with values
 	wordsOK  bool     // all variables in them had one
 	unset    []use
@@ -51,30 +51,6 @@ type step struct {
 type use struct {
 	name string
 	at   lines
-}
-
-// scope is the variables at some point.
-type scope struct {
-	values   map[string]string
-	declared map[string]bool // by ARG, perhaps without a value
-}
-
-func newScope() scope { return scope{map[string]string{}, map[string]bool{}} }
-
-func (s scope) clone() scope { return scope{maps.Clone(s.values), maps.Clone(s.declared)} }
-
-// globals are the arguments that each build has, with values that are as good as
-// any others.
-func globals() scope {
-	s := newScope()
-	for _, name := range []string{"TARGET", "BUILD"} {
-		s.values[name+"PLATFORM"], s.values[name+"OS"], s.values[name+"ARCH"], s.values[name+"VARIANT"] = "linux/amd64", "linux", "amd64", ""
-	}
-	s.values["TARGETSTAGE"] = "default"
-	for name := range s.values {
-		s.declared[name] = true
-	}
-	return s
 }
 
 // walk reads the file from top to bottom, as a builder does.
@@ -106,7 +82,10 @@ func (f *file) walkStage(parsed dockerfile.Stage) *stage {
 	f.from = append(f.from, e.unset...)
 	s.parent = f.byName[strings.ToLower(s.base)]
 	if p := s.parent; p != nil {
-		s.scope, s.known, s.workdir, s.shell = p.scope.clone(), p.known, p.workdir, p.shell
+		s.scope, s.known, s.workdir, s.hasWorkdir, s.shell = p.scope.inside(), p.known, p.workdir, p.hasWorkdir, p.shell
+		if p.scope.depth == maxDepth {
+			s.scope, s.known = newScope(), false
+		}
 	} else {
 		s.scope = newScope()
 		s.known = f.baseEnv(s)
@@ -138,7 +117,7 @@ func (f *file) baseEnv(s *stage) bool {
 }
 
 func (f *file) walkStep(s *stage, in dockerfile.Instruction) *step {
-	st := &step{Instruction: in, stage: s, workdir: s.workdir, shell: s.shell}
+	st := &step{Instruction: in, workdir: s.workdir, shell: s.shell}
 	e := expander{f: f, scope: s.scope, in: in}
 	switch in.Name {
 	case "ARG":
@@ -159,7 +138,7 @@ func (f *file) walkStep(s *stage, in dockerfile.Instruction) *step {
 	}
 	st.unset, st.failure = e.unset, e.failure
 	if in.Name == "WORKDIR" {
-		s.workdir = joinWorkdir(s.workdir, st)
+		s.workdir, s.hasWorkdir = joinWorkdir(s.workdir, st), true
 	}
 	return st
 }
@@ -183,36 +162,40 @@ func (s *stage) otherShell() bool {
 
 // sets reports whether the stage or a parent has a variable.
 func (s *stage) sets(name string) bool {
-	_, ok := s.scope.values[name]
-	return ok || s.scope.declared[name]
+	return s.scope.has(name)
 }
 
 // expander expands the words of one instruction.
 type expander struct {
 	f       *file
-	scope   scope
+	scope   *scope
 	in      dockerfile.Instruction
 	unset   []use
 	failure string
 }
 
 // word returns a word with its values, and whether each of its variables has one.
-func (e *expander) word(text string) (string, bool) {
-	ok := true
-	value, err := dockerfile.Expand(text, func(name string) (string, bool) {
-		value, set := e.scope.values[name]
+func (e *expander) word(text string) (value string, ok bool) {
+	ok = true
+	value, err := dockerfile.Expand(text, e.env(text, &ok), e.f.Escape)
+	if err != nil && ok && e.failure == "" {
+		e.failure = err.Error()
+	}
+	return value, ok && err == nil
+}
+
+// env looks variables up, and notes those that have no value.
+func (e *expander) env(text string, ok *bool) dockerfile.Env {
+	return func(name string) (string, bool) {
+		value, set := e.scope.value(name)
 		if !set {
-			ok = false
+			*ok = false
 			if !guarded(text, name) {
 				e.missing(name)
 			}
 		}
 		return value, set
-	}, e.f.Escape)
-	if err != nil && ok && e.failure == "" {
-		e.failure = err.Error()
 	}
-	return value, ok && err == nil
 }
 
 // guarded: ${name:-word} and the like say what to do without a value.
@@ -229,7 +212,7 @@ func guarded(text, name string) bool {
 // parameters of a shell ($1, $@) are no variables.
 func (e *expander) missing(name string) {
 	special := strings.Trim(name, "0123456789@*#?-$!") == ""
-	if special || e.scope.declared[name] || name == "SOURCE_DATE_EPOCH" {
+	if special || e.scope.has(name) || name == "SOURCE_DATE_EPOCH" {
 		return
 	}
 	if u := (use{name, at(e.in)}); !slices.Contains(e.unset, u) {
@@ -242,6 +225,9 @@ func (e *expander) words(in dockerfile.Instruction) (all []string, ok bool) {
 	for _, arg := range in.Args {
 		value, known := e.word(arg)
 		all, ok = append(all, value), ok && known
+	}
+	for _, h := range in.Heredocs {
+		h.Expanded(e.env(h.Content, new(bool))) // for the variables in it; a mistake is the builder's
 	}
 	for _, flag := range in.Flags {
 		if flag.Name != "from" {
@@ -277,7 +263,7 @@ func (e *expander) declare(pairs []dockerfile.Pair) {
 		if !set && p.HasValue {
 			value, set = e.word(p.Value)
 		}
-		if global, ok := e.f.global.values[name]; !set && !p.HasValue && ok {
+		if global, ok := e.f.global.value(name); !set && !p.HasValue && ok {
 			value, set = global, true
 		}
 		if set {

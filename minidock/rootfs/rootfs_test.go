@@ -164,6 +164,50 @@ func TestOpenTarget(t *testing.T) {
 	}
 }
 
+// TestResolve: links lead where they would in the container.
+func TestResolve(t *testing.T) {
+	root := t.TempDir()
+	for name, link := range map[string]string{"abs": "/dir", "up": "../../../dir", "host": "/etc/passwd"} {
+		if err := os.Symlink(link, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(root, "dir/in"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"/": "", "/dir": "/dir", "/abs/in": "/dir/in", "/up/in": "/dir/in", "../..": "", "/dir/../abs": "/dir"} {
+		if got, err := Resolve(root, name); err != nil || got != root+want {
+			t.Errorf("%s leads to %q, %v, want %q", name, got, err, root+want)
+		}
+	}
+	if got, err := Resolve(root, "/host"); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("a link to a file of the host leads to %q, %v", got, err)
+	}
+}
+
+// TestMountPoints: a directory for a directory and a file for a file, none in /dev.
+func TestMountPoints(t *testing.T) {
+	root, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := MountPoints(root, []Mount{
+		{Destination: "/a/b", Type: "tmpfs"}, {Destination: "/run/secrets/x", Type: "bind", Source: file},
+		{Destination: "/c", Type: "bind", Source: root}, {Destination: "/dev/pipes/x", Type: "bind", Source: file},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, isDir := range map[string]bool{"a/b": true, "run/secrets/x": false, "c": true} {
+		if info, err := os.Stat(filepath.Join(root, name)); err != nil || info.IsDir() != isDir {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, "dev")); err == nil {
+		t.Error("/dev was made in the image")
+	}
+}
+
 func TestRefuseProc(t *testing.T) {
 	fd, err := unix.Open("/proc/self", unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {

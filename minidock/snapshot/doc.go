@@ -1,8 +1,8 @@
 // Package snapshot keeps unpacked layers and puts a writable one on top.
 //
 // A layer arrives as an archive. To mount it, it must be a directory; the store
-// unpacks it once, when it is first needed, and every container of every image that
-// has this layer uses the same directory, named by the layer's DiffID.
+// unpacks it once, when it is first needed or a little before, and every container of
+// every image that has this layer uses the same directory, named by the layer's DiffID.
 //
 //	s := snapshot.Open(root, snapshot.Options{})
 //	err := s.Unpack(ctx, id, open)                        // layers/<hex>, once

@@ -102,8 +102,9 @@ func (s *Store) dirs() ([]oci.DiffID, error) {
 
 // Unpack makes Path(id) from the archive that open returns. If it is there it
 // does nothing and does not call open. The content must have the given DiffID, and
-// nothing remains of one that has not. The archive must be on the disk: after a power
-// cut it may be asked for again, until Settle has been called.
+// nothing remains of one that has not. The archive must be on the disk before anybody
+// relies on the layer: after a power cut it may be asked for again, until Settle has
+// been called.
 //
 // An archive may contain a hard link to a file of a layer below instead of the
 // file. Few tools make such archives. For them, below names the layers under this

@@ -41,12 +41,14 @@ func (d *Directory) Sums(ctx context.Context, files []layer.Entry) ([]digest.Dig
 	return digest.FromSums(sums), nil
 }
 
-// Unread is how many bytes Sums would have to read, and how many all files have.
-// Who reads files with Read first need not read them again for Sums.
+// Unread is how many bytes Sums would have to read, and how many all regular files
+// have. Who reads files with Read first need not read them again for Sums.
 func (d *Directory) Unread(files []layer.Entry) (unread, all int64) {
 	for i, k := range d.knowledge(files) {
-		all += files[i].Size
-		if k == none {
+		if files[i].Type != layer.TypeReg {
+			continue
+		}
+		if all += files[i].Size; k == none {
 			unread += files[i].Size
 		}
 	}
@@ -61,20 +63,19 @@ func (d *Directory) knowledge(files []layer.Entry) []known {
 	list := make([]known, len(files))
 	var dir string
 	var there []file
+	next := 0
 	for i, e := range files {
 		slash := strings.LastIndexByte(e.Name, '/')
-		if there == nil || slash < 0 || e.Name[:slash] != dir {
-			dir, there = e.Name[:max(slash, 0)], d.dirs[path.Dir(e.Name)]
+		base := e.Name[slash+1:]
+		if there == nil || e.Name[:max(slash, 0)] != dir {
+			dir, there, next = e.Name[:max(slash, 0)], d.dirs[path.Dir(e.Name)], 0
 		}
-		for len(there) > 0 && there[0].base < e.Name[slash+1:] {
-			there = there[1:]
+		if next >= len(there) || there[next].base != base {
+			next, _ = position(there, base)
 		}
-		if len(there) > 0 && there[0].base == e.Name[slash+1:] {
-			list[i] = there[0].known
-		} else if f, err := d.lookup(e.Name); err == nil { // they are in another order
-			list[i] = f.known
-		} else {
-			list[i] = none
+		if list[i] = none; next < len(there) && there[next].base == base {
+			list[i] = there[next].known
+			next++
 		}
 	}
 	return list

@@ -14,6 +14,7 @@ import (
 
 	"minidock.dev/minidock/ignore"
 	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/union"
 )
 
 // A Directory is the build context: the files of a directory, less those that
@@ -151,7 +152,7 @@ func (d *Directory) Resolve(name string) (layer.Entry, error) {
 			continue
 		}
 		if links++; links > maxLinks {
-			return layer.Entry{}, fmt.Errorf("resolve %s: too many symbolic links", name)
+			return layer.Entry{}, fmt.Errorf("resolve %s: %w", name, union.ErrLoop)
 		}
 		e, err := d.entry(next, f)
 		if err != nil {
@@ -191,11 +192,16 @@ func (d *Directory) lookup(name string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	i, ok := slices.BinarySearchFunc(files, base, func(f file, base string) int { return strings.Compare(f.base, base) })
+	i, ok := position(files, base)
 	if !ok {
 		return nil, missing
 	}
 	return &files[i], nil
+}
+
+// position finds a file in its directory.
+func position(files []file, base string) (int, bool) {
+	return slices.BinarySearchFunc(files, base, func(f file, base string) int { return strings.Compare(f.base, base) })
 }
 
 // List returns what is in a directory and not ignored.
@@ -277,8 +283,11 @@ func (d *Directory) entry(name string, f *file) (layer.Entry, error) {
 		return e, fmt.Errorf("copy %s: a socket or device cannot be copied", name)
 	}
 	more, err := d.more(name, f)
+	if err != nil {
+		return e, fmt.Errorf("copy %s: %w", name, err)
+	}
 	e.Linkname, e.Xattrs = more.link, more.xattrs
-	return e, err
+	return e, nil
 }
 
 // more asks for what few files have, once. To set an attribute changes the ctime, so

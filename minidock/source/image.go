@@ -131,6 +131,9 @@ func (im *Image) readLayer(ctx context.Context, i int, wanted map[string][]layer
 	}
 	defer f.Close()
 	return im.trees[i].Contents(f, slices.Sorted(maps.Keys(wanted)), func(names []string, content io.Reader) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		var entries []layer.Entry
 		for _, name := range names {
 			entries = append(entries, wanted[name]...)

@@ -11,6 +11,7 @@ import (
 
 	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/union"
 )
 
 // A Tree is where COPY finds files: the context directory, or the file system of
@@ -156,8 +157,8 @@ func match(t Tree, dir, element string) ([]string, error) {
 		return nil, err
 	}
 	real, err := t.Resolve(dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !real.IsDir() {
-		return nil, nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, union.ErrLoop) || err == nil && !real.IsDir() {
+		return nil, nil // of what a wildcard found, not everything is a directory
 	}
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,28 +49,19 @@ func LockFile(path string, how int) (*os.File, error) {
 	}
 }
 
-// AwaitLock is LockFile that gives up when ctx ends. flock(2) itself can only be
-// interrupted by a signal, so it is left waiting in a goroutine.
+// AwaitLock is LockFile that gives up when ctx ends. A flock(2) that waits can only be
+// interrupted by a signal, so this one asks again and again.
 func AwaitLock(ctx context.Context, path string, how int) (*os.File, error) {
-	f, err := LockFile(path, how|unix.LOCK_NB)
-	if !errors.Is(err, unix.EWOULDBLOCK) {
-		return f, err
-	}
-	type result struct {
-		*os.File
-		error
-	}
-	locked := make(chan result, 1)
-	go func() {
-		f, err := LockFile(path, how)
-		locked <- result{f, err}
-	}()
-	select {
-	case r := <-locked:
-		return r.File, r.error
-	case <-ctx.Done():
-		go func() { (<-locked).Close() }() // Close of nil is an error and no more
-		return nil, context.Cause(ctx)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		f, err := LockFile(path, how|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return f, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 }
 

@@ -188,6 +188,26 @@ func TestLockFile(t *testing.T) {
 	}
 }
 
+// TestAwaitLock: the end of the context ends the wait, and what was waited for is let go.
+func TestAwaitLock(t *testing.T) {
+	path := t.TempDir() + "/lock"
+	first, err := AwaitLock(t.Context(), path, unix.LOCK_EX)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := AwaitLock(ctx, path, unix.LOCK_EX); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the second lock gives %v, want the context's error", err)
+	}
+	first.Close()
+	third, err := AwaitLock(t.Context(), path, unix.LOCK_EX)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third.Close()
+}
+
 func TestParseRelease(t *testing.T) {
 	for _, test := range []struct {
 		release      string

@@ -1,0 +1,219 @@
+package build
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"minidock.dev/minidock/explain"
+	"minidock.dev/minidock/layout"
+)
+
+// Why was a step not in the cache? The answer is the difference to the nearest step
+// that is. To find that one among thousands of entries there is a list of them, a
+// line each, the newest last:
+//
+//	<root>/cache/index
+//	  <key> <hash of the parent> <hash of the instruction> COPY
+//
+// Nothing else depends on it. It is only ever appended to, without being flushed, and
+// a line that is torn or whose entry is gone is passed over.
+const indexFile = "index"
+
+// place is what the index knows of a step.
+type place struct{ parent, instruction, keyword string }
+
+func placeOf(inputs []Input) (p place) {
+	var parent []Input
+	for _, in := range inputs {
+		switch {
+		case strings.HasPrefix(in.Name, parentPrefix):
+			parent = append(parent, in)
+		case in.Name == "instruction":
+			p.instruction = string(NewKey([]Input{in})[:16])
+			p.keyword, _, _ = strings.Cut(in.Value, " ")
+		}
+	}
+	if len(parent) > 0 {
+		p.parent = string(NewKey(parent)[:16])
+	}
+	return p
+}
+
+// list adds steps to the index. Without it a miss has no reason, and all else works.
+func (c *cache) list(entries map[Key]entry) {
+	f, err := os.OpenFile(filepath.Join(c.dir, indexFile), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	var b bytes.Buffer
+	for _, k := range slices.Sorted(maps.Keys(entries)) {
+		p := placeOf(entries[k].inputs)
+		if p.parent == "" {
+			continue // the layer of a COPY --link
+		}
+		fmt.Fprintln(&b, string(k), p.parent, p.instruction, p.keyword)
+	}
+	_, _ = f.Write(b.Bytes()) // at once: others may append, too
+}
+
+// nearest returns an entry that is as like a step as possible, the newest of those:
+// the same line on the same parent, else the same kind of instruction there, else
+// the same line on another parent.
+func (c *cache) nearest(inputs []Input) (record, []Input, bool) {
+	text, err := os.ReadFile(filepath.Join(c.dir, indexFile))
+	if err != nil {
+		return record{}, nil, false
+	}
+	want := placeOf(inputs)
+	var found [3][]Key // by likeness
+	for line := range bytes.Lines(text) {
+		if !bytes.Contains(line, []byte(want.parent)) && !bytes.Contains(line, []byte(want.instruction)) {
+			continue
+		}
+		field := strings.Fields(string(line))
+		if len(field) != 4 {
+			continue
+		}
+		sameParent, sameLine := field[1] == want.parent, field[2] == want.instruction
+		switch {
+		case sameParent && sameLine:
+			found[0] = append(found[0], Key(field[0]))
+		case sameParent && field[3] == want.keyword:
+			found[1] = append(found[1], Key(field[0]))
+		case sameLine:
+			found[2] = append(found[2], Key(field[0]))
+		}
+	}
+	for _, keys := range found {
+		for _, k := range slices.Backward(keys) {
+			if r, old, err := c.read(k, true); err == nil {
+				return r, old, true
+			}
+		}
+	}
+	return record{}, nil, false
+}
+
+// whyMissed explains a miss. The steps after it have most likely missed because of
+// it, and need no other reason.
+func (s *stage) whyMissed(ctx context.Context, inputs []Input) (why string) {
+	switch {
+	case s.NoCache:
+		explain.Step(ctx, "not cached: the cache is not to be used")
+		return ""
+	case s.missed:
+		explain.Step(ctx, "not cached: it comes after a step that was not")
+		return ""
+	}
+	s.missed = true
+	if r, old, ok := s.cache.nearest(inputs); ok {
+		why = s.inWords(difference(old, inputs), r)
+	}
+	explain.Step(ctx, "not cached: %s", cmp.Or(why, "new, nothing like it is in the cache"))
+	return why
+}
+
+// inWords tells a difference with what only the stage knows.
+func (s *stage) inWords(why string, old record) string {
+	switch {
+	case why == "changed instruction":
+		return "changed instruction, it was " + shortened(old.Text)
+	case !strings.HasPrefix(why, "changed "+parentPrefix):
+		return why
+	case s.done > 2: // FROM is the first
+		return "the steps before it have another result"
+	case s.from >= 0:
+		return "changed stage " + s.stageLabel(s.from)
+	}
+	return "changed base image " + s.base
+}
+
+func shortened(text string) string {
+	const most = 80
+	text, _, more := strings.Cut(text, "\n")
+	if r := []rune(text); len(r) > most {
+		text, more = string(r[:most]), true
+	}
+	if more {
+		text += "…"
+	}
+	return text
+}
+
+// difference tells the first input by which a new list differs from an old one, in
+// the words of a person: "changed run.sh". It is "" when there is none. The
+// parent comes last: what made it another one is often among the rest.
+func difference(old, now []Input) string {
+	was := make(map[string]string, len(old))
+	for _, in := range old {
+		was[in.Name] = in.Value
+	}
+	parent := ""
+	for _, in := range now {
+		v, ok := was[in.Name]
+		switch {
+		case !ok:
+			return "new " + words(in.Name)
+		case v != in.Value && strings.HasPrefix(in.Name, parentPrefix):
+			parent = cmp.Or(parent, "changed "+in.Name)
+		case v != in.Value:
+			return "changed " + words(in.Name)
+		}
+		delete(was, in.Name)
+	}
+	for _, in := range old {
+		if _, left := was[in.Name]; left {
+			return "removed " + words(in.Name)
+		}
+	}
+	return parent
+}
+
+// words is what people call an input: the file run.sh is just run.sh, and variables
+// are called by their instruction.
+func words(name string) string {
+	kind, rest, _ := strings.Cut(name, " ")
+	switch kind {
+	case "file", "directory", "link":
+		return rest
+	case "env", "arg", "workdir", "user":
+		return strings.TrimSpace(strings.ToUpper(kind) + " " + rest)
+	}
+	return strings.TrimPrefix(name, "special file ")
+}
+
+// Tidy drops lines of the cache's index whose entries are gone. The caller holds the
+// exclusive lock of the store.
+func Tidy(l *layout.Layout) error {
+	c := openCache(l)
+	file := filepath.Join(c.dir, indexFile)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil // there is none
+	}
+	var kept []byte
+	for line := range bytes.Lines(text) {
+		key, _, _ := strings.Cut(string(line), " ")
+		if _, err := os.Stat(filepath.Join(c.dir, filepath.Base(key))); err == nil && line[len(line)-1] == '\n' {
+			kept = append(kept, line...)
+		}
+	}
+	switch {
+	case len(kept) == 0:
+		err = os.Remove(file)
+	case len(kept) < len(text):
+		err = l.WriteFile(layout.CacheDir+"/"+indexFile, kept)
+	}
+	if err != nil {
+		return fmt.Errorf("tidy build cache: %w", err)
+	}
+	return nil
+}
