@@ -23,7 +23,7 @@ const (
 type pastCache struct {
 	file   *os.File
 	buf    []byte // whole pieces go to the file
-	direct bool   // no file system refused, so far
+	direct bool   // the file system has not refused that
 }
 
 func writePastCache(f *os.File) flusher {

@@ -114,6 +114,7 @@ func (d *draft) unpack(e drafted, dest string) error {
 	case target.Name == e.Name:
 		return nil
 	}
-	target.Name = e.Name
-	return d.replace(target)
+	second := *target
+	second.Name = e.Name
+	return d.replace(second)
 }

@@ -117,10 +117,13 @@ type builder struct {
 	total       int            // steps of all stages
 	anyPlatform bool           // whether nobody has said for which one to build
 
-	mu      sync.Mutex              // for what follows: stages are built at the same time
-	context *source.Directory       // the build context, once it was opened
-	asked   map[string]bool         // names that an ARG instruction has declared
-	found   map[string]*image.Found // images that were looked up
+	// Stages are built at the same time, so what they share is locked.
+	mu      sync.Mutex
+	context *source.Directory // the build context, once it was opened
+	asked   map[string]bool   // names that an ARG instruction has declared
+
+	finding sync.Mutex // a base image may have to be fetched, which takes its time
+	bases   map[string]*image.Found
 }
 
 func newBuilder(opt Options) (*builder, error) {
@@ -147,7 +150,7 @@ func newBuilder(opt Options) (*builder, error) {
 		images:      source.NewReader(opt.Layout),
 		anyPlatform: anyPlatform,
 		asked:       map[string]bool{},
-		found:       map[string]*image.Found{},
+		bases:       map[string]*image.Found{},
 	}, nil
 }
 
@@ -233,14 +236,14 @@ func (b *builder) findBase(ctx context.Context, name string) (*image.Found, erro
 	if b.Base == nil {
 		return nil, fmt.Errorf("find image %q: there is nowhere to look", name)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if f := b.found[name]; f != nil {
+	b.finding.Lock()
+	defer b.finding.Unlock()
+	if f := b.bases[name]; f != nil {
 		return f, nil
 	}
 	f, err := b.Base(ctx, name)
 	if err == nil {
-		b.found[name] = f
+		b.bases[name] = f
 	}
 	return f, err
 }

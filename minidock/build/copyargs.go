@@ -212,7 +212,7 @@ func (c *copying) text() string {
 		words = append(words, quoteBlank(p))
 	}
 	for _, d := range c.downloads {
-		words = append(words, d.url.String())
+		words = append(words, d.url.Redacted()) // who asks changes nothing
 	}
 	for _, h := range c.inline {
 		words = append(words, "<<"+h.Name)

@@ -15,7 +15,7 @@ import (
 type draft struct {
 	below   *union.View
 	parent  layer.Entry // what a directory made on the way looks like
-	entries map[string]drafted
+	entries map[string]*drafted
 
 	// An archive may put a file where a directory was. What was in the directory is
 	// then gone, and stays gone if the next entry makes a directory of it again. To
@@ -41,7 +41,7 @@ type drafted struct {
 }
 
 func newDraft(below *union.View, parent layer.Entry) *draft {
-	return &draft{below: below, parent: parent, entries: map[string]drafted{}}
+	return &draft{below: below, parent: parent, entries: map[string]*drafted{}}
 }
 
 // destination is where an absolute path leads in the image. Links are followed
@@ -76,6 +76,9 @@ func (d *draft) replace(e drafted) error {
 	}
 	old, there := d.lookup(e.Name)
 	before := d.entries[e.Name]
+	if before == nil {
+		before = &drafted{}
+	}
 	e.made, e.fresh = d.count(e), !there
 	switch {
 	case there && old.IsDir() && e.IsDir():
@@ -95,7 +98,7 @@ func (d *draft) replace(e drafted) error {
 	if there && !(old.IsDir() && e.IsDir()) || e.Type == layer.TypeSymlink {
 		d.last.name = ""
 	}
-	d.entries[e.Name] = e
+	d.entries[e.Name] = &e
 	return nil
 }
 
@@ -121,7 +124,7 @@ func (d *draft) mkdirAll(name string) error {
 		e = d.parent
 		e.Name = name
 	}
-	d.entries[name] = drafted{Entry: e, made: d.count(drafted{Entry: e}), fresh: !there}
+	d.entries[name] = &drafted{Entry: e, made: d.count(drafted{Entry: e}), fresh: !there}
 	return nil
 }
 
@@ -150,14 +153,14 @@ func (d *draft) lookup(name string) (layer.Entry, bool) {
 }
 
 // alive finds a file in the layer.
-func (d *draft) alive(name string) (drafted, bool) {
+func (d *draft) alive(name string) (*drafted, bool) {
 	e, ok := d.entries[name]
 	if !ok || d.replaced == 0 {
 		return e, ok
 	}
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 		if p := d.entries[dir]; !p.IsDir() || p.made > e.made {
-			return drafted{}, false
+			return nil, false
 		}
 	}
 	return e, true

@@ -2,6 +2,7 @@ package build
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"io"
 	"maps"
@@ -29,7 +30,7 @@ type content struct {
 func (d *draft) write(ctx context.Context, w *layer.Writer) error {
 	var bySource []batch
 	var byArchive []batch
-	var rest []drafted
+	var rest batch
 	for _, name := range slices.Sorted(maps.Keys(d.entries)) {
 		e, ok := d.alive(name)
 		switch {
@@ -60,10 +61,10 @@ func (d *draft) write(ctx context.Context, w *layer.Writer) error {
 }
 
 // batch is files with one source.
-type batch []drafted
+type batch []*drafted
 
 // appendTo puts a file to those of the same source.
-func appendTo(batches []batch, e drafted, same func(content) bool) []batch {
+func appendTo(batches []batch, e *drafted, same func(content) bool) []batch {
 	i := slices.IndexFunc(batches, func(b batch) bool { return same(b[0].from) })
 	if i < 0 {
 		return append(batches, batch{e})
@@ -72,14 +73,14 @@ func appendTo(batches []batch, e drafted, same func(content) bool) []batch {
 	return batches
 }
 
-func writeDirectory(w *layer.Writer, e drafted) error {
+func writeDirectory(w *layer.Writer, e *drafted) error {
 	if err := w.WriteEntry(e.Entry, nil); err != nil || !e.opaque {
 		return err
 	}
 	return w.Opaque(e.Name)
 }
 
-func writeRest(w *layer.Writer, rest []drafted) error {
+func writeRest(w *layer.Writer, rest batch) error {
 	for _, e := range rest {
 		var content io.Reader
 		if e.from.text != nil {
@@ -125,20 +126,20 @@ func writeFiles(ctx context.Context, w *layer.Writer, files batch) error {
 
 // writeArchived reads an archive once more, now for the contents.
 func writeArchived(ctx context.Context, w *layer.Writer, files batch) error {
-	wanted := make(map[int]batch, len(files))
-	for _, f := range files {
-		wanted[f.from.index] = append(wanted[f.from.index], f)
-	}
+	slices.SortStableFunc(files, func(a, b *drafted) int { return cmp.Compare(a.from.index, b.from.index) })
 	a := files[0].from.archive
 	ctx = explain.Step(ctx, "unpack %s: %d entries", a.name, len(files))
 	return a.read(ctx, func(index int, _ *tar.Header, content io.Reader) error {
-		if names := wanted[index]; len(names) > 0 {
-			if err := writeLinked(w, names, content); err != nil {
+		n := 0
+		for n < len(files) && files[n].from.index == index {
+			n++
+		}
+		if n > 0 {
+			if err := writeLinked(w, files[:n], content); err != nil {
 				return err
 			}
-			delete(wanted, index)
 		}
-		if len(wanted) == 0 {
+		if files = files[n:]; len(files) == 0 {
 			return io.EOF
 		}
 		return nil

@@ -21,6 +21,9 @@ type Input struct{ Name, Value string }
 // parentPrefix begins the names of the inputs that say on what image a step is done.
 const parentPrefix = "parent "
 
+// resultInput is the configuration that an instruction makes of the parent's.
+const resultInput = "result config"
+
 // NewKey hashes inputs in their order. Each string goes in with its length, so
 // that "ab"+"c" and "a"+"bc" are different inputs.
 func NewKey(inputs []Input) Key {

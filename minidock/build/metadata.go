@@ -29,7 +29,7 @@ func (s *stage) metadata(text string, change func(*oci.ImageConfig)) work {
 	after = after.Clone()
 	change(&after)
 	return work{
-		text: text, inputs: []Input{{"result config", settings(after).String()}}, change: change,
+		text: text, inputs: []Input{{resultInput, settings(after).String()}}, change: change,
 		make: func(context.Context, io.Writer) (*image.Image, error) {
 			return s.changeConfig(change, s.nop(" "+text)), nil
 		},

@@ -124,7 +124,7 @@ func (s *stage) whyMissed(ctx context.Context, inputs []Input) (why string) {
 // inWords tells a difference with what only the stage knows.
 func (s *stage) inWords(why string, old record) string {
 	switch {
-	case why == "changed instruction":
+	case why == "changed instruction", why == "changed "+resultInput:
 		return "changed instruction, it was " + shortened(old.Text)
 	case !strings.HasPrefix(why, "changed "+parentPrefix):
 		return why

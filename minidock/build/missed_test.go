@@ -32,6 +32,7 @@ func TestMissed(t *testing.T) {
 		{"a build argument", app, app, arg("2"), "RUN apk update: changed ARG VERSION; RUN make: changed ARG VERSION"},
 		{"another default", app, strings.Replace(app, "=1", "=2", 1), nil, "ARG VERSION=2: changed instruction, it was ARG VERSION=1; RUN make: changed ARG VERSION"},
 		{"a setting", app, strings.Replace(app, "MODE=a", "MODE=b", 1), nil, "ENV MODE=b: changed instruction, it was ENV MODE=a"},
+		{"quotes", "FROM alpine\nENV A=1 B=2\n", "FROM alpine\nENV A=\"1 B=2\"\n", nil, "ENV A=\"1 B=2\": changed instruction, it was ENV A=1 B=2"},
 		{"a command", app, strings.Replace(app, "update", "upgrade\\\n -y", 1), nil, "RUN apk upgrade -y: changed instruction, it was RUN apk update"},
 		{"a destination", app, strings.Replace(app, "/app", "/srv", 1), nil, "COPY . /srv: changed instruction, it was COPY . /app"},
 		{"the environment of the base", "FROM alpine\nRUN x\n", "FROM alpine\nRUN x\n", func(k *kitchen) {

@@ -123,7 +123,7 @@ func (d *draft) addChanged(under, full *source.Image) error {
 			}
 			made.from = content{source: full, file: files[this]}
 		}
-		d.entries[e.Name] = made
+		d.entries[e.Name] = &made
 		return nil
 	})
 }

@@ -29,7 +29,7 @@ type recipe struct {
 	Ignore  *[]byte // the text of .dockerignore, if there is one
 	Secrets map[string][]byte
 
-	temporary bool // Dir is a copy of what came through standard input
+	Temporary bool // Dir is a copy of what came through standard input
 }
 
 // readRecipe reads what a build needs, if another process has not done so already.
@@ -64,7 +64,7 @@ func (s *recipe) useDirectory(path string) error {
 		return err
 	}
 	switch info, err := os.Stat(dir); {
-	case isRemote(path):
+	case err != nil && isRemote(path):
 		return plainError("unable to prepare context: %q is remote: minidock fetches nothing. Clone or download it first, or pipe it in: curl -L URL | minidock build -", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return plainError("unable to prepare context: path %q not found", path)
@@ -139,7 +139,7 @@ func (a *app) readInput(ctx context.Context, s *recipe, file string) error {
 	if s.Dir, err = os.MkdirTemp(filepath.Join(a.root, "tmp"), "context-"); err != nil {
 		return err
 	}
-	s.temporary = true
+	s.Temporary = true
 	if err = unpackContext(ctx, s.Dir, in); err == nil {
 		err = s.readUnpacked(cmp.Or(file, "Dockerfile"))
 	}
@@ -185,7 +185,7 @@ func (s *recipe) readUnpacked(file string) error {
 // remove deletes a context that was unpacked. Directories in it may be such that not
 // even their owner can write there.
 func (s *recipe) remove() {
-	if !s.temporary {
+	if !s.Temporary {
 		return
 	}
 	if os.RemoveAll(s.Dir) == nil {
@@ -247,7 +247,7 @@ func (s *recipe) readIgnore(fromInput bool) error {
 // rememberIn is where the digests of the context's files are kept, "" if they will not
 // be there a second time.
 func (s *recipe) rememberIn(root string) string {
-	if s.temporary || s.Dir == "" {
+	if s.Temporary || s.Dir == "" {
 		return ""
 	}
 	return filepath.Join(root, layout.ContextsDir)

@@ -246,6 +246,9 @@ func exportDirectory(ctx context.Context, files *source.Image, dest string) erro
 func makeDirectory(root *os.Root, e layer.Entry) error {
 	old, err := root.Lstat(e.Name)
 	if err == nil && old.IsDir() {
+		if old.Mode()&0o700 == 0o700 {
+			return nil
+		}
 		return root.Chmod(e.Name, 0o700)
 	}
 	if err := clearName(root, e.Name); err != nil {

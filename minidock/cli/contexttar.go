@@ -49,14 +49,18 @@ func unpackContext(ctx context.Context, dir string, r io.Reader) error {
 		return err
 	}
 	defer root.Close()
-	u := &contextUnpacker{ctx: ctx, root: root, in: tar.NewReader(plain), room: layer.DefaultMaxSize}
+	end := &lastBlock{r: plain}
+	u := &contextUnpacker{ctx: ctx, root: root, in: tar.NewReader(end), room: layer.DefaultMaxSize}
 	for {
 		h, err := u.in.Next()
-		if err == io.EOF {
-			// tar fills its last block with zeros, and would die of SIGPIPE if nobody
+		if err == io.EOF && end.zero() {
+			// tar fills its last record with zeros, and would die of SIGPIPE if nobody
 			// read them.
 			io.CopyN(io.Discard, plain, maxPadding)
 			return u.finish()
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -69,6 +73,23 @@ func unpackContext(ctx context.Context, dir string, r io.Reader) error {
 		}
 	}
 }
+
+// A lastBlock remembers the last 512 bytes that were read. At the end of an archive they
+// are zeros (tar(5)). For archive/tar the end of the input is an end, too, but it is
+// where a transfer has broken off.
+type lastBlock struct {
+	r    io.Reader
+	last []byte
+}
+
+func (b *lastBlock) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.last = append(b.last, p[max(0, n-512):n]...)
+	b.last = b.last[max(0, len(b.last)-512):]
+	return n, err
+}
+
+func (b *lastBlock) zero() bool { return len(b.last) == 512 && len(bytes.Trim(b.last, "\x00")) == 0 }
 
 // maxPadding is how much may follow an archive, in bytes: the largest block of tar(1).
 const maxPadding = 32 << 20

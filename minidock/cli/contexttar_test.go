@@ -88,7 +88,7 @@ func TestUnpackContext(t *testing.T) {
 	if err != nil || !info.ModTime().Equal(time.Unix(1700000000, 0)) {
 		t.Errorf("%v, %v", info.ModTime(), err)
 	}
-	(&recipe{Dir: dir, temporary: true}).remove()
+	(&recipe{Dir: dir, Temporary: true}).remove()
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("the context is still there")
 	}
@@ -109,6 +109,21 @@ func TestHostileContext(t *testing.T) {
 	}
 	if left := filesIn(t, outside); len(left) > 0 {
 		t.Errorf("outside there is now %v", left)
+	}
+}
+
+// TestBrokenContext cuts an archive anywhere: a build must not go on with a part of its
+// context.
+func TestBrokenContext(t *testing.T) {
+	whole := tarOf(t, tar.Header{Name: "a"}, tar.Header{Name: "dir/"}, tar.Header{Name: "dir/b"})
+	end := len(bytes.TrimRight(whole, "\x00")) // in the middle of the last block of b
+	for cut := 0; cut < end; cut += 64 {
+		if err := unpackContext(t.Context(), t.TempDir(), bytes.NewReader(whole[:cut])); err == nil {
+			t.Errorf("cut after %d of %d bytes: no error", cut, len(whole))
+		}
+	}
+	if err := unpackContext(t.Context(), t.TempDir(), bytes.NewReader(whole)); err != nil {
+		t.Error(err)
 	}
 }
 

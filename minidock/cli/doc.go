@@ -14,6 +14,7 @@
 //	color.go           what stands out on a terminal
 //	later.go           commands and flags of docker that are still to come
 //	format.go          tables, --format templates, sizes and ages as docker prints them
+//	progress.go        how a build is shown, and build{plain,live,json}.go three ways of it
 //	rootless_linux.go  an ordinary user becomes root of a user namespace
 //
 // Texts and exit codes are docker's, those of the versions before 29 that most

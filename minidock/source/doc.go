@@ -17,6 +17,13 @@
 //	dir, err := source.OpenDirectory("demo", nil, source.DirectoryOptions{})
 //	picks, err := source.PickAll(dir, []string{"*.go"}, everything)
 //
+// A build that changes nothing should read nothing. So a [Directory] lists each
+// directory once, keeps the digests of files from one build to the next, and reads
+// again only what stat(2) shows to be another file: git's index works the same way,
+// and has the same trouble with files that change twice within a tick of the clock
+// (https://git-scm.com/docs/racy-git). What must be read is read ahead of whoever
+// copies it, and hashed on the way.
+//
 // What it does not do: decide where a file goes in the image, or make layers. That is
 // for package build.
 //

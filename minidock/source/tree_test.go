@@ -381,3 +381,8 @@ func useAll(d *Directory) error {
 	}
 	return err
 }
+
+// onlyFiles are those that have contents.
+func onlyFiles(entries []layer.Entry) []layer.Entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e layer.Entry) bool { return e.Type != layer.TypeReg })
+}
