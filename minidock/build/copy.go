@@ -177,7 +177,7 @@ func (c *copying) write(ctx context.Context) (*image.PreparedLayer, error) {
 	if err := c.place(ctx, d); err != nil {
 		return nil, err
 	}
-	return image.PrepareLayer(ctx, c.stage.Layout, func(w *layer.Writer) error { return d.write(ctx, w) })
+	return image.PrepareLayer(ctx, c.stage.Layout, c.size(), func(w *layer.Writer) error { return d.write(ctx, w) })
 }
 
 // below returns what the layer is going to lie on, and finds the owner there. For
@@ -201,6 +201,16 @@ func (c *copying) below(ctx context.Context) (*union.View, error) {
 		return union.New(), nil
 	}
 	return root.View(), nil
+}
+
+// size is how many bytes the files have.
+func (c *copying) size() (total int64) {
+	for _, p := range c.picks {
+		for _, e := range p.Files {
+			total += e.Size
+		}
+	}
+	return total
 }
 
 // newest is the time of the youngest file. Directories that are made on the way

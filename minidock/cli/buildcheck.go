@@ -71,6 +71,7 @@ func (a *app) strictCheck(ctx context.Context, file *dockerfile.File, s *recipe,
 func (a *app) lint(ctx context.Context, file *dockerfile.File, s *recipe, ignored *ignore.Matcher, opt *building) []lint.Finding {
 	return lint.Check(file, lint.Options{
 		Args: variables(opt.args), Ignored: ignored, NoIgnoreFile: s.Dir != "" && s.Ignore == nil,
+		BuiltIn: []string{"tiny:latest"},
 		BaseEnv: func(name string) ([]string, bool) {
 			found, err := a.find(ctx, name)
 			if err != nil {

@@ -24,10 +24,10 @@ import (
 // What a RUN --mount becomes. All of it is mounted in the private mount namespace of
 // the step, out of sight of other processes, and goes when that goes:
 //
-//	bind     tmp/run-<id>/mount-<n>/merged   an overlay of layers; with rw its upper is thrown away
-//	cache    cachemounts/<hash>/<n>          on the disk; the step holds its lock
-//	tmpfs                                    made by the container's init
-//	secret   tmp/run-<id>/memory/<n>         a file on a tmpfs: never on a disk
+//	bind     tmp/run-<…>/<id>/mount-<n>/merged   an overlay of layers; with rw its upper is thrown away
+//	cache    cachemounts/<hash>/<n>              on the disk; the step holds its lock
+//	tmpfs                                        made by the container's init
+//	secret   tmp/run-<…>/<id>/memory/<n>         a file on a tmpfs: never on a disk
 //
 // and from there is bound into the container.
 
@@ -63,7 +63,7 @@ func (r *runningStep) cacheUse(i int, m build.Mount) cachemount.Use {
 // fillCache copies the first content of a cache: an archive that is written at one
 // end of a pipe and unpacked at the other keeps all that belongs to a file.
 func (r *runningStep) fillCache(ctx context.Context, m build.Mount, dir string) error {
-	view, err := os.MkdirTemp(filepath.Join(r.app.root, "tmp"), "run-")
+	view, err := os.MkdirTemp(r.shop, "cache-")
 	if err != nil {
 		return err
 	}

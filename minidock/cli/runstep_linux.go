@@ -17,6 +17,7 @@ import (
 	"minidock.dev/minidock/build"
 	"minidock.dev/minidock/cachemount"
 	"minidock.dev/minidock/container"
+	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/layout"
@@ -25,6 +26,7 @@ import (
 	"minidock.dev/minidock/rootfs"
 	"minidock.dev/minidock/sandbox"
 	"minidock.dev/minidock/snapshot"
+	"minidock.dev/minidock/sys"
 )
 
 // runFunc is how build does RUN on this system. finish is called after the build and
@@ -36,7 +38,7 @@ func (a *app) runFunc() (run build.RunFunc, finish func()) {
 		}, func() {}
 	}
 	r := &stepRunner{app: a}
-	return r.run, r.removals.Wait
+	return r.run, r.finish
 }
 
 // stepRunner runs the commands of one build, of several stages at once.
@@ -50,6 +52,7 @@ type stepRunner struct {
 	// What is left of a container is removed while the next step runs already.
 	removals sync.WaitGroup
 
+	shop   string // in tmp/, for the directories of the steps
 	images *layout.Layout
 	snaps  *snapshot.Store
 	caches *cachemount.Store
@@ -78,7 +81,24 @@ func (sr *stepRunner) open(ctx context.Context) (err error) {
 	opt.Volatile = true // mounted once, and Commit syncs what it keeps
 	sr.snaps = snapshot.Open(a.root, opt)
 	sr.caches = a.cacheMounts()
-	return sr.snaps.Init(ctx, rootfs.Skeleton)
+	if err := sr.snaps.Init(ctx, rootfs.Skeleton); err != nil {
+		return err
+	}
+	temp := filepath.Join(a.root, "tmp")
+	if err := sys.SetTopDir(temp); err != nil {
+		explain.Step(ctx, "go on without: %v", err)
+	}
+	sr.shop, err = os.MkdirTemp(temp, "run-")
+	return err
+}
+
+// finish waits until nothing is left of the containers. What could not be removed stays
+// in tmp/, and prune takes it.
+func (sr *stepRunner) finish() {
+	sr.removals.Wait()
+	if sr.shop != "" {
+		os.Remove(sr.shop)
+	}
 }
 
 // A step in progress: a container without a name, a log or a monitor, which
@@ -99,7 +119,7 @@ func (sr *stepRunner) run(ctx context.Context, step build.RunStep, out io.Writer
 	if err := sr.prepare(ctx); err != nil {
 		return image.Layer{}, err
 	}
-	r := &runningStep{RunStep: step, stepRunner: sr, dir: filepath.Join(sr.app.root, "tmp", "run-"+step.ID)}
+	r := &runningStep{RunStep: step, stepRunner: sr, dir: filepath.Join(sr.shop, step.ID[:12])}
 	if err := r.unpack(ctx); err != nil {
 		return image.Layer{}, err
 	}
@@ -272,7 +292,7 @@ func (r *runningStep) commit(ctx context.Context, l *layout.Layout) (image.Layer
 	})
 }
 
-// remove deletes what is left. An error leaves files in tmp/, which prune takes.
+// remove deletes what is left.
 func (r *runningStep) remove(ctx context.Context) {
 	for i := range r.Mounts {
 		if err := r.snaps.Remove(ctx, r.viewDir(i)); err != nil {

@@ -49,6 +49,7 @@ func (a *app) layout(ctx context.Context) (*layout.Layout, error) {
 	if a.images != nil {
 		return a.images, nil
 	}
+	a.spreadStore()
 	l, err := layout.Open(ctx, a.root)
 	a.images = l
 	return l, err

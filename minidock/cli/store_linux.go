@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"minidock.dev/minidock/namespace"
 	"minidock.dev/minidock/oci"
 	"minidock.dev/minidock/snapshot"
+	"minidock.dev/minidock/sys"
 )
 
 // linuxStore is the part of the store that only Linux has.
@@ -68,6 +68,15 @@ func (a *app) containers() (*container.Store, error) {
 	}
 	a.boxes = container.Open(a.root, snaps, me)
 	return a.boxes, nil
+}
+
+// spreadStore makes the directory of a new store, as one whose directories the file
+// system may keep apart: where temporary files come and go should be nothing else.
+func (a *app) spreadStore() {
+	if _, err := os.Lstat(a.root); err == nil || os.MkdirAll(a.root, 0o700) != nil {
+		return // whoever opens the store tells what is wrong
+	}
+	sys.SetTopDir(a.root)
 }
 
 // cacheMounts opens the directories of RUN --mount=type=cache.
@@ -183,6 +192,15 @@ func (a *app) removeOtherLayers(ctx context.Context, needed map[oci.DiffID]bool)
 	return snaps.RemoveOthers(ctx, needed)
 }
 
+// removeSteps removes what the RUN steps of a build have left in dir.
+func removeSteps(ctx context.Context, snaps *snapshot.Store, dir string) error {
+	steps, err := os.ReadDir(dir)
+	for _, step := range steps {
+		err = errors.Join(err, snaps.Remove(ctx, filepath.Join(dir, step.Name())))
+	}
+	return err
+}
+
 // litterRemover removes a file or directory from tmp. A build step or a container
 // whose command was killed this moment may be about to die too, and until then
 // write; hence the second try. Some of it may be on its way out already: `rm`
@@ -196,7 +214,9 @@ func (a *app) litterRemover(ctx context.Context) func(path string) error {
 		kind, _, _ := strings.Cut(filepath.Base(path), "-")
 		for try := 0; ; try++ {
 			var err error
-			if slices.Contains([]string{"run", "container", "removed"}, kind) {
+			if kind == "run" {
+				err = removeSteps(ctx, snaps, path)
+			} else if kind == "container" || kind == "removed" {
 				err = snaps.Remove(ctx, path) // knows that a mount point is not deleted recursively
 			}
 			if err == nil {

@@ -31,6 +31,7 @@ func closeOnExec(int)                                                       {}
 func (a *app) becomeRoot(context.Context, ...string) error                  { return nil }
 func (a *app) becomeRootFor(context.Context, ...string) error               { return nil }
 func (a *app) becomeRootToUnpack(context.Context, string) error             { return nil }
+func (a *app) spreadStore()                                                 {}
 func (a *app) tryOverlay(context.Context) error                             { return nil }
 func hostLines() [][2]string                                                { return nil }
 func hint(error) string                                                     { return "" }

@@ -11,7 +11,7 @@ import (
 // WriteLayer stores a layer, whose entries write gives to the archive. It is
 // written once, uncompressed, and is in the store when WriteLayer returns it.
 func WriteLayer(ctx context.Context, l *layout.Layout, write func(archive *layer.Writer) error) (Layer, error) {
-	p, err := PrepareLayer(ctx, l, write)
+	p, err := PrepareLayer(ctx, l, 0, write)
 	if err != nil {
 		return Layer{}, err
 	}
@@ -26,9 +26,19 @@ type PreparedLayer struct {
 	files int64 // bytes in regular files
 }
 
-// PrepareLayer is the first half of WriteLayer.
-func PrepareLayer(ctx context.Context, l *layout.Layout, write func(archive *layer.Writer) error) (*PreparedLayer, error) {
-	blob, err := l.Blobs().Create(ctx)
+// largeLayer is from how many bytes on a layer is written past the cache of the
+// system. It would push everything else out of it, and the end of a build would be
+// to wait for all of it to reach the disk; so the disk begins at once.
+const largeLayer = 256 << 20
+
+// PrepareLayer is the first half of WriteLayer. The layer will have about size bytes;
+// 0 if that is not known.
+func PrepareLayer(ctx context.Context, l *layout.Layout, size int64, write func(archive *layer.Writer) error) (*PreparedLayer, error) {
+	blobs := l.Blobs()
+	if size >= largeLayer {
+		blobs = blobs.PastCache()
+	}
+	blob, err := blobs.Create(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func removedTooLate(f *file, found report) {
 				found(at(st.Instruction), "%s only hides what the %s in line %d has put into its layer", text, by.Name, by.Line)
 			}
 			made.copied(st)
-			made.fetched(st)
+			made.filled(st)
 			for _, m := range st.managers() {
 				if _, ok := m.leftBy(st); ok {
 					made.add(m.caches[0], st)
@@ -147,9 +147,9 @@ func (st *step) follow(c command) {
 	}
 }
 
-// fetched adds the files that curl, wget and git clone make in a RUN, unless the
-// RUN removes or moves them itself.
-func (m *made) fetched(st *step) {
+// filled adds the files that curl, wget and git clone make in a RUN, and directories,
+// unless the RUN removes or moves them itself.
+func (m *made) filled(st *step) {
 	cwd := *st
 	var paths []string
 	for _, c := range st.commands {
@@ -158,7 +158,7 @@ func (m *made) fetched(st *step) {
 		case "rm", "mv":
 			paths = slices.DeleteFunc(paths, func(p string) bool { return c.mentions(p, &cwd) })
 		default:
-			if t := fetchTarget(c); t != "" {
+			if t := target(c); t != "" {
 				paths = append(paths, cwd.resolve(t))
 			}
 		}
@@ -177,14 +177,16 @@ func (c command) mentions(p string, cwd *step) bool {
 	})
 }
 
-// fetchTarget is the file or directory that a command fetches, or "".
-func fetchTarget(c command) string {
+// target is the file or directory that a command makes, or "".
+func target(c command) string {
 	operands := c.operands()
 	if len(operands) == 0 {
 		return ""
 	}
 	last := operands[len(operands)-1]
 	switch c.name() {
+	case "mkdir":
+		return last
 	case "curl":
 		return c.after("-o", "--output")
 	case "wget":

@@ -28,6 +28,9 @@ type Options struct {
 	// Nil: only for a few well-known images.
 	BaseEnv func(image string) (env []string, ok bool)
 
+	// BuiltIn are images that have no versions, as people write them with their tag.
+	BuiltIn []string
+
 	// Ignored is the .dockerignore file of the context; nil if there is none, or if
 	// it is not known.
 	Ignored *ignore.Matcher

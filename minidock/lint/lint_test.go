@@ -247,6 +247,7 @@ func table(t *testing.T) map[string]cases {
 				"RUN curl -sSLo /a x\nRUN rm /a\n":                                              {"3 rm /a only hides what the RUN in line 2 has put into its layer"},
 				"RUN cd /s && curl -o a x\nRUN rm -rf /s/*\n":                                   {"3 rm /s only hides what the RUN in line 2 has put into its layer"},
 				"RUN apt-get update && apt-get install -y a\nRUN rm -rf /var/lib/apt/lists/*\n": {"3 rm /var/lib/apt/lists only hides what the RUN in line 2 has put into its layer"},
+				"RUN mkdir -p /m && make -C /m\nRUN rm -r /m\n":                                 {"3 rm /m only hides what the RUN in line 2 has put into its layer"},
 				"RUN yum install -y a\nRUN yum clean all\n":                                     {"3 yum clean all only hides what the RUN in line 2 has put into its layer"},
 			},
 			good: []string{

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"slices"
 	"strings"
 
 	"minidock.dev/minidock/reference"
@@ -94,7 +95,7 @@ func latestTag(f *file, found report) {
 			continue
 		}
 		r, err := reference.Parse(s.base)
-		if err != nil || r.Digest != "" {
+		if err != nil || r.Digest != "" || slices.Contains(f.opt.BuiltIn, r.Familiar()) {
 			continue
 		}
 		name := strings.TrimSuffix(s.base, ":latest")

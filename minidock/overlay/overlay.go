@@ -41,8 +41,17 @@ func Mount(ctx context.Context, s Spec, target string) error {
 
 // Unmount takes an overlay away. It is an error (EBUSY) while somebody uses a
 // file in it: a lazy unmount would leave upper in use by a mount nobody sees.
+//
+// Another goroutine may start a process at this moment. Between its clone(2) and its
+// execve(2) that one has all files open that we had open, those in the overlay, too. It
+// takes no longer than a moment, so we try again for as long.
 func Unmount(ctx context.Context, target string) error {
-	return sys.Unmount(ctx, target, unix.UMOUNT_NOFOLLOW)
+	err := sys.Unmount(ctx, target, unix.UMOUNT_NOFOLLOW)
+	for wait := time.Millisecond; errors.Is(err, unix.EBUSY) && wait < 256*time.Millisecond; wait *= 2 {
+		time.Sleep(wait)
+		err = sys.Unmount(ctx, target, unix.UMOUNT_NOFOLLOW)
+	}
+	return err
 }
 
 // option is a mount option; one without a value is a flag.
