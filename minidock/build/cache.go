@@ -8,11 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"minidock.dev/minidock/digest"
+	"minidock.dev/minidock/dockerfile"
 	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layout"
@@ -80,13 +83,23 @@ func (c *cache) step(k Key) (record, bool) {
 }
 
 // did compares an image with its parent.
-func did(parent, after *image.Image, text string) record {
+func did(parent, after *image.Image, in dockerfile.Instruction) record {
 	row := after.Config.History[len(after.Config.History)-1]
-	r := record{Text: text, History: &row}
+	r := record{Text: withoutPasswords(in.String()), History: &row}
 	if n := len(after.Layers); n > len(parent.Layers) {
 		r.DiffID, r.Layer = after.Layers[n-1].DiffID, &after.Layers[n-1].Descriptor
 	}
 	return r
+}
+
+// withoutPasswords hides those in the URLs of an ADD: the cache is kept for long.
+func withoutPasswords(text string) string {
+	for word := range strings.FieldsSeq(text) {
+		if u, err := url.Parse(word); err == nil && u.User != nil {
+			text = strings.ReplaceAll(text, word, u.Redacted())
+		}
+	}
+	return text
 }
 
 // again does to an image what the step did, with its change of the configuration.

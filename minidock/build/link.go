@@ -64,5 +64,5 @@ func (s *stage) rememberLinked(l *linkedLayer, r record) {
 	if l == nil || r.Layer == nil {
 		return
 	}
-	s.unwritten.remember(NewKey(l.inputs), entry{r.with(made{"", s.manifest}), l.inputs})
+	s.unwritten.remember(NewKey(l.inputs), entry{r.with(made{"", s.manifest}), s.where(), l.inputs})
 }

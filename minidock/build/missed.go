@@ -20,17 +20,21 @@ import (
 // line each, the newest last:
 //
 //	<root>/cache/index
-//	  <key> <hash of the parent> <hash of the instruction> COPY
+//	  <key> <where> <hash of the parent> <hash of the instruction> COPY
+//
+// where is the hash of the context's directory and of the stage: a step of another
+// project, or of the stage beside this one, is no earlier version of it.
 //
 // Nothing else depends on it. It is only ever appended to, without being flushed, and
 // a line that is torn or whose entry is gone is passed over.
 const indexFile = "index"
 
 // place is what the index knows of a step.
-type place struct{ parent, instruction, keyword string }
+type place struct{ where, parent, instruction, keyword string }
 
-func placeOf(inputs []Input) (p place) {
+func placeOf(where string, inputs []Input) (p place) {
 	var parent []Input
+	p.where = where
 	for _, in := range inputs {
 		switch {
 		case strings.HasPrefix(in.Name, parentPrefix):
@@ -55,38 +59,43 @@ func (c *cache) list(entries map[Key]entry) {
 	defer f.Close()
 	var b bytes.Buffer
 	for _, k := range slices.Sorted(maps.Keys(entries)) {
-		p := placeOf(entries[k].inputs)
+		p := placeOf(entries[k].where, entries[k].inputs)
 		if p.parent == "" {
 			continue // the layer of a COPY --link
 		}
-		fmt.Fprintln(&b, string(k), p.parent, p.instruction, p.keyword)
+		fmt.Fprintln(&b, string(k), p.where, p.parent, p.instruction, p.keyword)
 	}
 	_, _ = f.Write(b.Bytes()) // at once: others may append, too
+}
+
+// where is the same for a stage of the same project in every build of it.
+func (s *stage) where() string {
+	return string(NewKey([]Input{{s.Context, s.stageLabel(s.number)}})[:16])
 }
 
 // nearest returns an entry that is as like a step as possible, the newest of those:
 // the same line on the same parent, else the same kind of instruction there, else
 // the same line on another parent.
-func (c *cache) nearest(inputs []Input) (record, []Input, bool) {
+func (c *cache) nearest(where string, inputs []Input) (record, []Input, bool) {
 	text, err := os.ReadFile(filepath.Join(c.dir, indexFile))
 	if err != nil {
 		return record{}, nil, false
 	}
-	want := placeOf(inputs)
+	want := placeOf(where, inputs)
 	var found [3][]Key // by likeness
 	for line := range bytes.Lines(text) {
-		if !bytes.Contains(line, []byte(want.parent)) && !bytes.Contains(line, []byte(want.instruction)) {
+		if !bytes.Contains(line, []byte(want.where)) {
 			continue
 		}
 		field := strings.Fields(string(line))
-		if len(field) != 4 {
+		if len(field) != 5 || field[1] != want.where {
 			continue
 		}
-		sameParent, sameLine := field[1] == want.parent, field[2] == want.instruction
+		sameParent, sameLine := field[2] == want.parent, field[3] == want.instruction
 		switch {
 		case sameParent && sameLine:
 			found[0] = append(found[0], Key(field[0]))
-		case sameParent && field[3] == want.keyword:
+		case sameParent && field[4] == want.keyword:
 			found[1] = append(found[1], Key(field[0]))
 		case sameLine:
 			found[2] = append(found[2], Key(field[0]))
@@ -114,7 +123,7 @@ func (s *stage) whyMissed(ctx context.Context, inputs []Input) (why string) {
 		return ""
 	}
 	s.missed = true
-	if r, old, ok := s.cache.nearest(inputs); ok {
+	if r, old, ok := s.cache.nearest(s.where(), inputs); ok {
 		why = s.inWords(difference(old, inputs), r)
 	}
 	explain.Step(ctx, "not cached: %s", cmp.Or(why, "new, nothing like it is in the cache"))

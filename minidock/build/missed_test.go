@@ -89,13 +89,14 @@ func TestIndex(t *testing.T) {
 		t.Fatalf("index %q, %v", text, err)
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
+	where := strings.Fields(line)[1]
 	gone := strings.Repeat("0", 64) + line[64:] + "\n"
 	for _, more := range []string{gone, gone[:len(gone)/2], "\n\n", "\x00\x00\n", strings.Repeat("x ", 100)} {
 		if err := os.WriteFile(index, append(slices.Clone(text), more...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range o.results[1:] {
-			if near, _, ok := openCache(k.layout).nearest(r.Inputs); !ok || near.Text != r.Text {
+			if near, _, ok := openCache(k.layout).nearest(where, r.Inputs); !ok || near.Text != r.Text {
 				t.Errorf("after %q: near %s is %q, %t", more, r.Text, near.Text, ok)
 			}
 		}
@@ -122,14 +123,14 @@ func BenchmarkMiss(b *testing.B) {
 		u := unwritten{}
 		for m := range 1000 {
 			in := inputs(n*1000 + m)
-			u.remember(NewKey(in), entry{record{}, in})
+			u.remember(NewKey(in), entry{record{}, "here", in})
 		}
 		if err := u.write(context.Background(), c); err != nil {
 			b.Fatal(err)
 		}
 	}
 	for b.Loop() {
-		if _, _, ok := c.nearest(inputs(-1)); !ok {
+		if _, _, ok := c.nearest("here", inputs(-1)); !ok {
 			b.Fatal("nothing is near")
 		}
 	}

@@ -38,7 +38,7 @@ type Result struct {
 	Image    digest.Digest // ID of the image after it; "" after FROM scratch
 	Cached   bool          // nothing was done: the cache had the image
 	Layer    *image.Layer  // the layer that the step added; nil if none
-	Size     int64         // bytes of that layer's archive
+	Size     int64         // bytes of the files in that layer
 	Duration time.Duration // how long the step took, hashing its inputs included
 	Missed   string        // why the cache did not have it ("changed run.sh"); "" if not known
 	Warnings []string      // for people

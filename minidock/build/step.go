@@ -82,9 +82,9 @@ func (s *stage) perform(ctx context.Context, in dockerfile.Instruction, out io.W
 			return Result{}, err
 		}
 	}
-	parent := s.image
-	r, err = s.keep(ctx, did(parent, img, in.String()), img, r)
-	s.rememberLinked(w.linked, did(parent, img, in.String()))
+	what := did(s.image, img, in)
+	r, err = s.keep(ctx, what, img, r)
+	s.rememberLinked(w.linked, what)
 	if err == nil && r.Layer != nil {
 		err = s.unwritten.write(ctx, s.cache)
 	}
@@ -127,7 +127,7 @@ func (s *stage) reuse(ctx context.Context, r record, change func(*oci.ImageConfi
 	if d, ok := r.on(s.manifest.Digest); ok {
 		id := digest.Digest(d.Annotations[oci.ConfigAnnotation])
 		explain.Step(ctx, "cached: image %s", id.Short())
-		return s.advance(img, d, id, result), nil
+		return s.advance(ctx, img, d, id, result), nil
 	}
 	explain.Step(ctx, "cached: the same was done on an image with equal files and configuration")
 	return s.keep(ctx, r, img, result)
@@ -140,18 +140,18 @@ func (s *stage) keep(ctx context.Context, r record, img *image.Image, result Res
 	if err != nil {
 		return Result{}, err
 	}
-	s.unwritten.add(config, manifest, result.Key, entry{r.with(made{s.manifest.Digest, d}), result.Inputs})
+	s.unwritten.add(config, manifest, result.Key, entry{r.with(made{s.manifest.Digest, d}), s.where(), result.Inputs})
 	if s.unwritten.size > maxUnwritten {
 		err = s.unwritten.write(ctx, s.cache)
 	}
-	return s.advance(img, d, img.ID(), result), err
+	return s.advance(ctx, img, d, img.ID(), result), err
 }
 
 // advance makes img the image of the stage.
-func (s *stage) advance(img *image.Image, manifest oci.Descriptor, id digest.Digest, r Result) Result {
+func (s *stage) advance(ctx context.Context, img *image.Image, manifest oci.Descriptor, id digest.Digest, r Result) Result {
 	if n := len(img.Layers); n > len(s.image.Layers) {
 		r.Layer = &img.Layers[n-1]
-		r.Size = r.Layer.Descriptor.Size
+		r.Size = r.Layer.Size(ctx, s.Layout)
 	}
 	s.image, s.manifest, s.stored = img, manifest, true
 	r.Image = id

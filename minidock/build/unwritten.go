@@ -23,6 +23,7 @@ type unwritten struct {
 // entry is one of the cache's.
 type entry struct {
 	record
+	where  string // see cache.list
 	inputs []Input
 }
 

@@ -135,7 +135,7 @@ func (sr *stepRunner) run(ctx context.Context, step build.RunStep, out io.Writer
 	if err := os.Mkdir(r.dir, 0o700); err != nil {
 		return image.Layer{}, err
 	}
-	defer r.removals.Go(func() { r.remove(context.WithoutCancel(ctx)) })
+	defer r.removeLater(context.WithoutCancel(ctx))
 	if err := r.snaps.Prepare(ctx, r.dir); err != nil {
 		return image.Layer{}, err
 	}
@@ -292,7 +292,16 @@ func (r *runningStep) commit(ctx context.Context, l *layout.Layout) (image.Layer
 	})
 }
 
-// remove deletes what is left.
+// removeLater removes what is left while the next step runs. A story is told in order.
+func (r *runningStep) removeLater(ctx context.Context) {
+	if explain.Enabled(ctx) {
+		r.remove(ctx)
+		return
+	}
+	r.removals.Go(func() { r.remove(ctx) })
+}
+
+// remove leaves in tmp/ what it cannot delete; prune takes it.
 func (r *runningStep) remove(ctx context.Context) {
 	for i := range r.Mounts {
 		if err := r.snaps.Remove(ctx, r.viewDir(i)); err != nil {

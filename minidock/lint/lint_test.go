@@ -532,3 +532,20 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// TestBuiltIn: an image that is part of the program has no other versions.
+func TestBuiltIn(t *testing.T) {
+	f, err := dockerfile.Parse(strings.NewReader("FROM tiny AS a\nFROM tiny:latest\nFROM other\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []int
+	for _, found := range Check(f, Options{BuiltIn: []string{"tiny:latest"}}) {
+		if found.Rule == "LatestTag" {
+			lines = append(lines, found.Line)
+		}
+	}
+	if want := []int{3}; !slices.Equal(lines, want) {
+		t.Errorf("LatestTag in lines %v, want %v", lines, want)
+	}
+}

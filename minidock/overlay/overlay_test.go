@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -292,6 +293,28 @@ func TestNarration(t *testing.T) {
 		want := fmt.Sprintf("mount(\"overlay\", %q, \"overlay\", MS_NODEV, %q) = ok\n", target, s.data())
 		if said.String() != want {
 			t.Errorf("said %s, want %s", said.String(), want)
+		}
+	})
+}
+
+// A file that is open for a moment only, as in a process that is being started, does
+// not keep an overlay mounted; one that stays open does.
+func TestUnmountBusy(t *testing.T) {
+	s, target := stack(t, 1, 0, "")
+	private(t, func(ctx context.Context, t *testing.T) {
+		if err := Mount(ctx, s, target); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Unmount(ctx, target); !errors.Is(err, unix.EBUSY) {
+			t.Errorf("with an open file: %v", err)
+		}
+		time.AfterFunc(20*time.Millisecond, func() { f.Close() })
+		if err := Unmount(ctx, target); err != nil {
+			t.Errorf("with a file that is closed meanwhile: %v", err)
 		}
 	})
 }
