@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ import (
 func TestScripts(t *testing.T) {
 	bin := commands(t)
 	testscript.Run(t, testscript.Params{
-		Dir:                 "../testdata/script",
+		Dir:                 cmp.Or(os.Getenv("MINIDOCK_TEST_SCRIPTS"), "../testdata/script"), // an exercise has its own
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			store, err := os.MkdirTemp("", "minidock-store-")

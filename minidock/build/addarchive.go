@@ -23,7 +23,7 @@ const maxNames = 1 << 29
 //	../x, /x      land inside of dest, as they would if dest were the root
 //	a file        takes the place of whatever has its name, also of a directory or link
 //	a directory   gives its attributes to one that is there; all else must go
-//	lib/x         goes where lib leads if that is a link, and never out of the image
+//	lib/x         goes where lib leads if that is a link, and never out of dest
 //	a hard link   must name an entry that came before it
 //
 // The archive may come from anywhere, so what a layer cannot say is refused and not
@@ -90,7 +90,7 @@ const maxPath = 4095
 
 // unpack puts one entry of an archive into the layer.
 func (d *draft) unpack(e drafted, dest string) error {
-	dir, err := d.follow(path.Join(dest, path.Dir(e.Name)))
+	dir, err := d.follow(dest, path.Dir(e.Name))
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (d *draft) unpack(e drafted, dest string) error {
 	if e.Type != layer.TypeLink {
 		return d.replace(e)
 	}
-	dir, err = d.follow(path.Join(dest, path.Dir(e.Linkname)))
+	dir, err = d.follow(dest, path.Dir(e.Linkname))
 	if err != nil {
 		return err
 	}

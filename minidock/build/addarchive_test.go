@@ -84,7 +84,8 @@ func TestAddArchive(t *testing.T) {
 		{[]string{"lib/", "lib/f=F"}, "ADD a.tar /", "0750 5:6 lib/|0640 5:6 lib/f F"},
 		{[]string{"f=F"}, "ADD a.tar /lib", "0755 0:0 usr/|0755 0:0 usr/lib/|0640 5:6 usr/lib/f F"},
 		{[]string{"../../f=F", "/g=G"}, "ADD a.tar /x", "0755 0:0 x/|0640 5:6 x/f F|0640 5:6 x/g G"},
-		{[]string{"up->../../../..", "up/f=F"}, "ADD a.tar /x", "0640 5:6 f F|0755 0:0 x/|0640 5:6 x/up -> ../../../.."}, // the root is the end
+		{[]string{"up->../../../..", "up/f=F"}, "ADD a.tar /x", "0755 0:0 x/|0640 5:6 x/f F|0640 5:6 x/up -> ../../../.."}, // x is the end,
+		{[]string{"top->/", "top/f=F"}, "ADD a.tar /x", "0755 0:0 x/|0640 5:6 x/f F|0640 5:6 x/top -> /"},                  // and the root
 		{[]string{"n:1,3"}, "ADD a.tar /dev", "0755 0:0 dev/|0640 5:6 dev/n"},
 		{[]string{"f=1", "f==f"}, "ADD a.tar /", "0640 5:6 f 1"},
 		{[]string{"f=F"}, "ADD --unpack=false a.tar /x", ""},
@@ -145,6 +146,8 @@ func TestAddCompressed(t *testing.T) {
 		{"zeros", plain, strings.Repeat("\x00", 4096)},
 		{"magic alone", plain, "\xfd7zXZ\x00"},
 		{"no gzip", plain, "\x1f\x8b rest"},
+		{"breaks off in the first header", plain, gzipped(noise(1 << 12))[:100]},
+		{"xz breaks off in the first header", plain, xzed(t, plain)[:60]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := newKitchen(t, map[string]string{"picture.png": c.packed, "fake.tar.gz": c.other})
@@ -174,7 +177,7 @@ func TestAddArchiveErrors(t *testing.T) {
 		{"truncated header", long[:600] + strings.Repeat("x", 512) + long[1112:][:512], "unpack a.tar: "},
 		{"truncated gzip", random[:len(random)/2], "unpack a.tar: unexpected EOF"},
 		{"checksum of gzip", string(flipped), "unpack a.tar: gzip: invalid checksum"},
-		{"truncated xz", xzed(t, long)[:120], "unpack a.tar: "},
+		{"truncated xz", xzed(t, pack(t, fmt.Sprintf("f=%x", noise(1<<18))))[:1<<17], "unpack a.tar: "},
 		{"whiteout", pack(t, "d/.wh.f=F"), `unpack a.tar: entry "d/.wh.f": names that begin with .wh. mean deletions`},
 		{"whiteout directory", pack(t, ".wh.d/f=F"), `entry ".wh.d/f": names that begin with .wh.`},
 		{"opaque", pack(t, ".wh..wh..opq="), "mean deletions"},

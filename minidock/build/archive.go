@@ -34,7 +34,9 @@ const maxTrailer = 64 << 20
 
 // read visits the entries in their order; io.EOF from visit ends that. A file is an
 // archive if it begins with the header of an entry, compressed or not. Names mean
-// nothing: what is called .tar.gz may be a web page that says "not found".
+// nothing: what is called .tar.gz may be a web page that says "not found". Nor does it
+// matter why there is no header: what breaks off before the first is a file like any
+// other, as in docker, what breaks off later is an error.
 func (a *archive) read(ctx context.Context, visit func(index int, h *tar.Header, content io.Reader) error) error {
 	return a.source.Read(ctx, []layer.Entry{a.file}, func(_ layer.Entry, r io.Reader) error {
 		in := &input{ctx: ctx, r: r}
@@ -45,8 +47,8 @@ func (a *archive) read(ctx context.Context, visit func(index int, h *tar.Header,
 			if err = readTar(unpacked, visit); err == nil && packed {
 				err = drain(unpacked)
 			}
-			if errors.Is(err, errNoArchive) && unpacked.err != nil {
-				err = unpacked.err // it may have been one before it was broken
+			if errors.Is(err, errNoArchive) && ctx.Err() != nil {
+				err = ctx.Err() // nobody looked
 			}
 		}
 		if in.err != nil { // not the archive's fault

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type Options struct {
 
 	// Context is the directory that COPY reads; "" is an empty one.
 	Context string
+	// Project tells the earlier builds of the same from those of others, when a miss is
+	// to be explained; "" stands for Context.
+	Project string
 	// Ignore names what is not part of the context (.dockerignore).
 	Ignore *ignore.Matcher
 	// Args are the values of --build-arg.
@@ -64,7 +68,8 @@ type Options struct {
 	// Remember is the directory in which the hashes of the context's files are
 	// kept from one build to the next; "" keeps none.
 	Remember string
-	// Jobs is how many stages are built at once; 0 is the number of processors.
+	// Jobs is how many stages are built at once; 0 is the number of processors, and
+	// four where there are fewer: most commands wait for something else.
 	Jobs int
 }
 
@@ -140,6 +145,7 @@ func newBuilder(opt Options) (*builder, error) {
 	if opt.Progress == nil {
 		opt.Progress = silent{}
 	}
+	opt.Project = cmp.Or(opt.Project, opt.Context)
 	if err := epoch(&opt); err != nil {
 		return nil, err
 	}
@@ -276,4 +282,5 @@ func (b *builder) unconsumed() []string {
 type silent struct{}
 
 func (silent) Step(Step) io.Writer { return io.Discard }
+func (silent) Missed(Step, string) {}
 func (silent) Result(Result)       {}

@@ -27,7 +27,7 @@ type draft struct {
 	made     int
 	memory   int64 // about what the names take, in bytes
 
-	last struct{ name, resolved string } // a directory that follow was asked for, and the answer
+	last struct{ root, name, resolved string } // a directory that follow was asked for, and the answer
 }
 
 // drafted is an entry of the layer and where its contents are.
@@ -180,11 +180,12 @@ func (d *draft) covered(name string) bool {
 // (path_resolution(7)).
 const maxLinks = 40
 
-// follow returns where the directory name is, once the symbolic links on the way are
-// followed: those of the image, and those that the layer has so far. The root is the
-// image's, and nothing leads out of it. What is not there yet is taken as it is written.
-func (d *draft) follow(name string) (string, error) {
-	if name == d.last.name {
+// follow returns where the directory name, below root, is once the symbolic links on the
+// way are followed: those of the image, and those that the layer has so far. Nothing leads
+// out of root: ".." ends there, and absolute links begin there, as if it were the root of
+// a file system. What is not there yet is taken as it is written.
+func (d *draft) follow(root, name string) (string, error) {
+	if root == d.last.root && name == d.last.name {
 		return d.last.resolved, nil
 	}
 	at, todo, links := ".", strings.Split(name, "/"), 0
@@ -195,7 +196,7 @@ func (d *draft) follow(name string) (string, error) {
 			at = "."
 			continue
 		}
-		e, ok := d.lookup(at)
+		e, ok := d.lookup(path.Join(root, at))
 		if !ok || e.Type != layer.TypeSymlink {
 			continue
 		}
@@ -207,6 +208,6 @@ func (d *draft) follow(name string) (string, error) {
 		}
 		todo = append(strings.Split(e.Linkname, "/"), todo...)
 	}
-	d.last.name, d.last.resolved = name, at
-	return at, nil
+	d.last.root, d.last.name, d.last.resolved = root, name, path.Join(root, at)
+	return d.last.resolved, nil
 }

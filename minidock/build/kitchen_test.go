@@ -181,6 +181,12 @@ func (o *outcome) Write(p []byte) (int, error) {
 	return o.output.Write(p)
 }
 
+func (o *outcome) Missed(_ Step, why string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	fmt.Fprintf(&o.output, "not cached: %s\n", why)
+}
+
 func (o *outcome) Result(r Result) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

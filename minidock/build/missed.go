@@ -22,8 +22,8 @@ import (
 //	<root>/cache/index
 //	  <key> <where> <hash of the parent> <hash of the instruction> COPY
 //
-// where is the hash of the context's directory and of the stage: a step of another
-// project, or of the stage beside this one, is no earlier version of it.
+// where is the hash of Options.Project and of the stage: a step of another project, or
+// of the stage beside this one, is no earlier version of it.
 //
 // Nothing else depends on it. It is only ever appended to, without being flushed, and
 // a line that is torn or whose entry is gone is passed over.
@@ -70,12 +70,13 @@ func (c *cache) list(entries map[Key]entry) {
 
 // where is the same for a stage of the same project in every build of it.
 func (s *stage) where() string {
-	return string(NewKey([]Input{{s.Context, s.stageLabel(s.number)}})[:16])
+	return string(NewKey([]Input{{s.Project, s.stageLabel(s.number)}})[:16])
 }
 
-// nearest returns an entry that is as like a step as possible, the newest of those:
-// the same line on the same parent, else the same kind of instruction there, else
-// the same line on another parent.
+// nearest returns an entry that is as like a step as possible: the same line on the
+// same parent, else the same kind of instruction there, else the same line on another
+// parent. Of several it is the one from which the fewest inputs differ, of those the
+// newest.
 func (c *cache) nearest(where string, inputs []Input) (record, []Input, bool) {
 	text, err := os.ReadFile(filepath.Join(c.dir, indexFile))
 	if err != nil {
@@ -102,13 +103,47 @@ func (c *cache) nearest(where string, inputs []Input) (record, []Input, bool) {
 		}
 	}
 	for _, keys := range found {
-		for _, k := range slices.Backward(keys) {
-			if r, old, err := c.read(k, true); err == nil {
-				return r, old, true
-			}
+		if r, old, ok := c.fewestDiffer(keys, inputs); ok {
+			return r, old, true
 		}
 	}
 	return record{}, nil, false
+}
+
+// maxCompared is how many entries are compared: each may list thousands of files.
+const maxCompared = 4
+
+// fewestDiffer chooses among the newest of some entries.
+func (c *cache) fewestDiffer(keys []Key, inputs []Input) (best record, old []Input, ok bool) {
+	fewest, compared := 0, 0
+	for _, k := range slices.Backward(keys) {
+		r, was, err := c.read(k, true)
+		if err != nil {
+			continue
+		}
+		if n := differing(was, inputs); !ok || n < fewest {
+			best, old, fewest, ok = r, was, n, true
+		}
+		if compared++; compared == maxCompared {
+			break
+		}
+	}
+	return best, old, ok
+}
+
+// differing counts the inputs that are not the same in both lists.
+func differing(old, now []Input) int {
+	was := make(map[Input]bool, len(old))
+	for _, in := range old {
+		was[in] = true
+	}
+	same := 0
+	for _, in := range now {
+		if was[in] {
+			same++
+		}
+	}
+	return max(len(old), len(now)) - same
 }
 
 // whyMissed explains a miss. The steps after it have most likely missed because of

@@ -78,6 +78,36 @@ func TestMissed(t *testing.T) {
 	}
 }
 
+// TestMissedBeforeWork: whoever waits for a long RUN has heard why it is done.
+func TestMissedBeforeWork(t *testing.T) {
+	k := articleKitchen(t)
+	k.build("FROM alpine\nRUN one\n")
+	output := k.build("FROM alpine\nRUN two\n").output.String()
+	if want := "Step 2/2 : RUN two\nnot cached: changed instruction, it was RUN one\nrunning two\n"; !strings.HasSuffix(output, want) {
+		t.Errorf("got %q, want %q at the end", output, want)
+	}
+}
+
+// TestNearest: of several earlier builds that one explains a miss from which there is least
+// to change, and of those the newest.
+func TestNearest(t *testing.T) {
+	k := articleKitchen(t)
+	const text = "FROM alpine\nCOPY a b c /\n"
+	contents := func(a, b, c string) {
+		for name, content := range map[string]string{"a": a, "b": b, "c": c} {
+			k.write(name, content)
+		}
+	}
+	for _, was := range []string{"112", "122", "223"} {
+		contents(was[:1], was[1:2], was[2:])
+		k.build(text)
+	}
+	contents("1", "2", "4") // b has changed since the first one, too, and nearly all since the last
+	if got := k.build(text).results[1].Missed; got != "changed c" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestIndex: lines that are torn, that lead to nothing, or that are no lines of an
 // index are passed over.
 func TestIndex(t *testing.T) {

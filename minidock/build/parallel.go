@@ -16,7 +16,7 @@ import (
 func (b *builder) buildStages(ctx context.Context, order []*stage) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	jobs := cmp.Or(max(b.Jobs, 0), runtime.NumCPU())
+	jobs := cmp.Or(max(b.Jobs, 0), max(4, runtime.NumCPU()))
 	if explain.Enabled(ctx) {
 		jobs = 1 // two stories told at the same time are none
 	}

@@ -14,6 +14,9 @@ type Progress interface {
 	// Step is called when a step begins. What RUN prints goes to the writer that
 	// is returned, standard output and error as one; nil throws it away.
 	Step(s Step) io.Writer
+	// Missed is called when the cache does not have a step and it is known why: before
+	// the work, which may take long, so that nobody waits without knowing what for.
+	Missed(s Step, why string)
 	// Result is called when a step has succeeded. An ARG before the first FROM
 	// has a Step and no Result: it makes no image. A step that fails has none
 	// either; see [StepError].
@@ -40,7 +43,7 @@ type Result struct {
 	Layer    *image.Layer  // the layer that the step added; nil if none
 	Size     int64         // bytes of the files in that layer
 	Duration time.Duration // how long the step took, hashing its inputs included
-	Missed   string        // why the cache did not have it ("changed run.sh"); "" if not known
+	Missed   string        // why the cache did not have it ("changed run.sh"), told already; "" if not known
 	Warnings []string      // for people
 	Key      Key           // the step's name in the cache; "" for FROM
 	Inputs   []Input       // what the key is the hash of

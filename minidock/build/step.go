@@ -45,7 +45,7 @@ func (s *stage) begin(in dockerfile.Instruction) (Step, io.Writer) {
 func (s *stage) step(ctx context.Context, in dockerfile.Instruction) error {
 	begun := time.Now()
 	step, out := s.begin(in)
-	r, err := s.perform(explain.Step(ctx, "step %d: %s", step.N, step.Text), in, out)
+	r, err := s.perform(explain.Step(ctx, "step %d: %s", step.N, step.Text), step, in, out)
 	if err != nil {
 		return &StepError{step, lineError(in, err)}
 	}
@@ -56,7 +56,7 @@ func (s *stage) step(ctx context.Context, in dockerfile.Instruction) error {
 
 // perform is the life of a step: make ready, compute the key, look it up, and
 // only then do the work, and remember it.
-func (s *stage) perform(ctx context.Context, in dockerfile.Instruction, out io.Writer) (Result, error) {
+func (s *stage) perform(ctx context.Context, step Step, in dockerfile.Instruction, out io.Writer) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
@@ -78,6 +78,9 @@ func (s *stage) perform(ctx context.Context, in dockerfile.Instruction, out io.W
 	img, relinked := s.relink(ctx, w.linked)
 	if r.Cached = relinked; !relinked {
 		r.Missed = s.whyMissed(ctx, r.Inputs)
+		if r.Missed != "" {
+			s.Progress.Missed(step, r.Missed)
+		}
 		if img, err = w.make(ctx, out); err != nil {
 			return Result{}, err
 		}

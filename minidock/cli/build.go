@@ -161,7 +161,7 @@ func (a *app) buildOptions(ctx context.Context, s *recipe, opt *building) (build
 		base = a.freshBase
 	}
 	return build.Options{
-		Layout: l, File: file, Context: s.Dir, Ignore: ignored, Timestamp: opt.time,
+		Layout: l, File: file, Context: s.Dir, Project: s.project(), Ignore: ignored, Timestamp: opt.time,
 		Args: variables(opt.args), Target: opt.target, NoCache: opt.noCache, Labels: pairs(opt.labels),
 		Network: opt.network, Secrets: s.Secrets, Ulimits: opt.ulimits, ExtraHosts: opt.hosts,
 		Squash: opt.squash, Platform: opt.system, Remember: s.rememberIn(a.root),

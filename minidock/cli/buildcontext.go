@@ -253,6 +253,16 @@ func (s *recipe) rememberIn(root string) string {
 	return filepath.Join(root, layout.ContextsDir)
 }
 
+// project is the directory that is built. What comes through a pipe belongs to the one
+// where the command is typed.
+func (s *recipe) project() string {
+	if s.Dir != "" && !s.Temporary {
+		return s.Dir
+	}
+	here, _ := os.Getwd() // without it a miss has no reason, and that is all
+	return here
+}
+
 // ignored parses .dockerignore; nil excludes nothing.
 func (s *recipe) ignored() (*ignore.Matcher, error) {
 	if s.Ignore == nil {

@@ -16,6 +16,7 @@ import (
 // things happen. The field event tells which it is:
 //
 //	step    a step begins: step, total, stage, name, text
+//	missed  the step is not in the cache, and begins to work: step, missed (why)
 //	output  it has printed a line: step, text
 //	result  it has succeeded: step, cached, image, key, size, seconds, missed, warnings;
 //	        with --explain also inputs
@@ -74,6 +75,12 @@ func (j *jsonLines) Step(s build.Step) io.Writer {
 	}
 	j.lines[s.N] = w
 	return w
+}
+
+func (j *jsonLines) Missed(s build.Step, why string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.print(jsonEvent{Event: "missed", Step: s.N, Missed: why})
 }
 
 func (j *jsonLines) Result(r build.Result) {

@@ -18,6 +18,7 @@ import (
 //	✓ [builder 1/3] FROM tiny                              0.0s
 //	✓ [builder 2/3] COPY main.c .                        CACHED
 //	⠹ [builder 3/3] RUN make                               2.1s
+//	    not cached: changed ENV CFLAGS
 //	    cc -o app main.c
 //	⠹ [stage-1 2/4] RUN apk add curl                       1.4s
 //	    fetching the index
@@ -58,6 +59,7 @@ type liveStep struct {
 	live  *live
 	title string
 	begun time.Time
+	why   string   // the cache does not have it
 	all   spool    // what it has printed, in case it fails
 	tail  []string // the last lines of that
 	line  []byte   // and the one that has not ended
@@ -126,6 +128,16 @@ func (l *live) take(n int) *liveStep {
 	return s
 }
 
+func (l *live) Missed(s build.Step, why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at := slices.IndexFunc(l.running, func(r *liveStep) bool { return r.N == s.N }); at >= 0 {
+		l.running[at].why = notCached(why)
+	}
+}
+
+func notCached(why string) string { return "    not cached: " + neutral(why) }
+
 func (l *live) Result(r build.Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,7 +164,7 @@ func (l *live) addNotes(r build.Result) {
 		l.ended = append(l.ended, liveLine{text: text, paint: paint})
 	}
 	if r.Missed != "" {
-		add(l.paint.note, "    not cached: "+neutral(r.Missed))
+		add(l.paint.note, notCached(r.Missed))
 	}
 	for _, warning := range r.Warnings {
 		add(l.paint.note, "    warning: "+neutral(warning))
@@ -178,6 +190,9 @@ func (l *live) End(e ending) {
 	if failed != nil {
 		took := seconds(l.now().Sub(failed.begun))
 		l.ended = append(l.ended, liveLine{text: "✗ " + failed.title, took: took, cut: true, paint: l.paint.bad})
+		if failed.why != "" {
+			l.ended = append(l.ended, liveLine{text: failed.why, paint: l.paint.note})
+		}
 	}
 	l.draw()
 	if failed != nil {
@@ -263,6 +278,10 @@ func (l *live) moving(rows int) (lines []liveLine) {
 	for i, s := range steps {
 		took := seconds(l.now().Sub(s.begun))
 		lines = append(lines, liveLine{text: spinner(l.frames) + " " + s.title, took: took, cut: true, paint: l.paint.step})
+		if s.why != "" && room > 0 {
+			lines = append(lines, liveLine{text: s.why, cut: true, paint: l.paint.note})
+			room--
+		}
 		tail := s.last(min(tailLines, max(room, 0)/(len(steps)-i)))
 		room -= len(tail)
 		for _, line := range tail {

@@ -133,10 +133,12 @@ func TestLive(t *testing.T) {
 	l.draw()
 	io.WriteString(screen, "^C")
 	*clock = clock.Add(1100 * time.Millisecond)
+	l.Missed(s[2], "changed main.c")
 	l.draw()
 	wantScreen(t, screen, `✓ [builder 1/3] FROM tiny AS builder          0.0s
 ✓ [builder 2/3] RUN 2                       CACHED
 ⠋ [builder 3/3] RUN make all of it and in…    2.1s
+    not cached: changed main.c
     cc main.c
     warning: unused
      20%
@@ -181,11 +183,13 @@ func TestLiveFailure(t *testing.T) {
 		fmt.Fprintf(w, "line %d\x1b[2J\n", i)
 	}
 	io.WriteString(w, "the end")
+	l.Missed(s[1], "changed a")
 	*clock = clock.Add(time.Second)
 	l.draw()
 	l.End(ending{Failed: 2, Error: "no"})
 	wantScreen(t, screen, `- [stage-0 1/1] RUN 1                     stopped
 ✗ [stage-1 1/1] RUN 2                        1.0s
+    not cached: changed a
 line 0
 line 1
 line 2

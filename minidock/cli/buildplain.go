@@ -12,6 +12,7 @@ import (
 // plain prints a build as docker did for ten years:
 //
 //	Step 2/3 : RUN make
+//	 ---> Not cached: changed ENV CFLAGS
 //	 ---> Running in 1a2b3c4d5e6f
 //	cc -o app main.c
 //	Removing intermediate container 1a2b3c4d5e6f
@@ -79,6 +80,12 @@ func (p *plain) stage(s build.Step) *stageText {
 	return st
 }
 
+func (p *plain) Missed(s build.Step, why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintln(p.stages[s.Stage].out, " ---> Not cached:", p.paint.note(neutral(why)))
+}
+
 func (p *plain) Result(r build.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,9 +114,6 @@ func (p *plain) printResult(out io.Writer, r build.Result) {
 	}
 	if size := added(r); size != "" && !r.Cached {
 		line += "  " + size
-	}
-	if r.Missed != "" {
-		fmt.Fprintln(out, " ---> Not cached:", p.paint.note(neutral(r.Missed)))
 	}
 	fmt.Fprintln(out, line)
 	if p.explain {

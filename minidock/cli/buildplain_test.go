@@ -57,7 +57,9 @@ func TestPlainOrder(t *testing.T) {
 	r := resultOf(s[3])
 	r.Cached, r.Warnings = true, []string{"odd"}
 	p.Result(r)
-	p.Step(s[4])
+	fifth := p.Step(s[4])
+	p.Missed(s[4], "changed a") // at once, and not only with the result
+	io.WriteString(fifth, "from 5\n")
 	r = resultOf(s[4])
 	r.Missed, r.Size = "changed a", 1200
 	p.Result(r)
@@ -77,6 +79,7 @@ from 4
  ---> e3b0c44298fc  CACHED
 Step 5/5 : RUN 5
  ---> Not cached: changed a
+from 5
  ---> e3b0c44298fc  0.3s  1.2kB
 Successfully built e3b0c44298fc
 Successfully tagged app:latest

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"minidock.dev/minidock/build"
+	"minidock.dev/minidock/image"
 )
 
 // An ordinary user's build that has to run a command goes on in a second process, which
@@ -35,6 +36,7 @@ const relayVariable = "MINIDOCK_BUILD_RELAY"
 // A relayed message is a call of a display.
 type relayed struct {
 	Step   *build.Step   `json:",omitempty"`
+	Missed string        `json:",omitempty"` // why the cache does not have Step, which has begun
 	Result *build.Result `json:",omitempty"`
 	End    *ending       `json:",omitempty"`
 	N      int           `json:",omitempty"` // the step that has printed Output
@@ -69,8 +71,12 @@ func (r *relay) Step(s build.Step) io.Writer {
 	return relayedOutput{r, s.N}
 }
 
+func (r *relay) Missed(s build.Step, why string) { r.send(relayed{Step: &s, Missed: why}) }
+
 func (r *relay) Result(result build.Result) {
-	result.Layer = nil
+	if result.Layer != nil {
+		result.Layer = &image.Layer{} // that there is one is all that is shown of it
+	}
 	r.send(relayed{Result: &result})
 }
 
@@ -98,6 +104,8 @@ func showRelayed(socket *os.File, s *recipe, d *once) error {
 			return err
 		}
 		switch {
+		case m.Missed != "":
+			d.Missed(*m.Step, m.Missed)
 		case m.Step != nil:
 			d.Step(*m.Step)
 		case m.Result != nil:

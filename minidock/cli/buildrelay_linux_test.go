@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"minidock.dev/minidock/image"
 )
 
 // TestRelay shows a build of two stages through a socket, after its first step.
@@ -26,6 +28,7 @@ func TestRelay(t *testing.T) {
 	d := showOnce(newPlain(&out, false))
 	s := steps(2, 1)
 	d.Step(s[0])
+	d.Missed(s[0], "changed a") // and not again by the other process
 	d.Result(resultOf(s[0]))
 	shown := make(chan error, 1)
 	ignored := []byte("*.o")
@@ -44,6 +47,7 @@ func TestRelay(t *testing.T) {
 	stages.Go(func() {
 		for _, s := range s[:2] {
 			w := r.Step(s)
+			r.Missed(s, "changed a")
 			for i := range 100 * (s.N - 1) {
 				fmt.Fprintln(w, "line", i)
 			}
@@ -52,7 +56,9 @@ func TestRelay(t *testing.T) {
 	})
 	stages.Go(func() {
 		io.WriteString(r.Step(s[2]), "last\n")
-		r.Result(resultOf(s[2]))
+		empty := resultOf(s[2])
+		empty.Layer = &image.Layer{DiffID: "sha256:1"} // which the second process alone has
+		r.Result(empty)
 	})
 	stages.Wait()
 	r.End(ending{Image: "sha256:123456789012"})
@@ -60,11 +66,12 @@ func TestRelay(t *testing.T) {
 	if err := <-shown; err != io.EOF {
 		t.Error(err)
 	}
-	want := "Step 1/3 : RUN 1\n ---> e3b0c44298fc  0.3s\nStep 2/3 : RUN 2\n"
+	want := "Step 1/3 : RUN 1\n ---> Not cached: changed a\n ---> e3b0c44298fc  0.3s\n" +
+		"Step 2/3 : RUN 2\n ---> Not cached: changed a\n"
 	for i := range 100 {
 		want += fmt.Sprintln("line", i)
 	}
-	want += " ---> e3b0c44298fc  0.3s\nStep 3/3 : RUN 3\nlast\n ---> e3b0c44298fc  0.3s\nSuccessfully built 123456789012\n"
+	want += " ---> e3b0c44298fc  0.3s\nStep 3/3 : RUN 3\nlast\n ---> e3b0c44298fc  0.3s  0B\nSuccessfully built 123456789012\n"
 	if out.String() != want {
 		t.Errorf("got %s\nwant %s", out.String(), want)
 	}

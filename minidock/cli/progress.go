@@ -79,6 +79,7 @@ type quiet struct {
 }
 
 func (*quiet) Step(build.Step) io.Writer { return nil }
+func (*quiet) Missed(build.Step, string) {}
 func (*quiet) Result(build.Result)       {}
 
 func (q *quiet) End(e ending) {
@@ -93,12 +94,13 @@ type once struct {
 	shown display
 	mu    sync.Mutex
 	begun map[int]io.Writer
+	told  map[int]bool // why the step is done
 	done  map[int]bool
 	ended bool
 }
 
 func showOnce(d display) *once {
-	return &once{shown: d, begun: map[int]io.Writer{}, done: map[int]bool{}}
+	return &once{shown: d, begun: map[int]io.Writer{}, told: map[int]bool{}, done: map[int]bool{}}
 }
 
 func (o *once) Step(s build.Step) io.Writer {
@@ -110,6 +112,15 @@ func (o *once) Step(s build.Step) io.Writer {
 		o.begun[s.N] = w
 	}
 	return w
+}
+
+func (o *once) Missed(s build.Step, why string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.told[s.N] {
+		o.told[s.N] = true
+		o.shown.Missed(s, why)
+	}
 }
 
 func (o *once) Result(r build.Result) {

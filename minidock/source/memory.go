@@ -47,12 +47,13 @@ type memory struct {
 	old     []byte    // its records
 	seen    []bool    // which of them were asked for
 	next    int       // the one behind the last that was asked for
-	fresh   []byte    // the records of files that were read by this build
+	fresh   [][]byte  // the records of files that were read by this build, some in each piece
 }
 
 const (
 	memoryMagic = "minidock files 1"
 	recordSize  = 80
+	perPiece    = 1024    // records in a piece of fresh, all but the last of which are full
 	maxRecords  = 2 << 20 // bounds what a build reads at its start: 160 MiB
 	maxAge      = 8       // a record that was not asked for so many times is dropped
 
@@ -182,14 +183,28 @@ func comparePlace(record []byte, device, inode uint64) int {
 
 // add makes a record of a file that was read.
 func (m *memory) add(s stamp, sum [sha256.Size]byte, flags byte) known {
-	b := append(s.append(m.fresh), sum[:]...)
-	m.fresh = append(b, 0, flags, 0, 0, 0, 0, 0, 0)
-	return known(len(m.seen) + len(m.fresh)/recordSize - 1)
+	last := len(m.fresh) - 1
+	if last < 0 || len(m.fresh[last]) == perPiece*recordSize {
+		m.fresh = append(m.fresh, make([]byte, 0, perPiece*recordSize))
+		last++
+	}
+	b := append(s.append(m.fresh[last]), sum[:]...)
+	m.fresh[last] = append(b, 0, flags, 0, 0, 0, 0, 0, 0)
+	return known(m.count() - 1)
+}
+
+// count is how many records there are.
+func (m *memory) count() int {
+	n := len(m.seen)
+	if last := len(m.fresh) - 1; last >= 0 {
+		n += last*perPiece + len(m.fresh[last])/recordSize
+	}
+	return n
 }
 
 func (m *memory) record(k known) []byte {
 	if i := int(k) - len(m.seen); i >= 0 {
-		return m.fresh[i*recordSize:][:recordSize]
+		return m.fresh[i/perPiece][i%perPiece*recordSize:][:recordSize]
 	}
 	return m.old[int(k)*recordSize:][:recordSize]
 }
@@ -211,7 +226,7 @@ func (m *memory) save() {
 	}
 }
 
-func (m *memory) write(records [][]byte) {
+func (m *memory) write(records []known) {
 	dir := filepath.Dir(m.name)
 	if os.MkdirAll(dir, 0o700) != nil {
 		return
@@ -225,8 +240,8 @@ func (m *memory) write(records [][]byte) {
 	w := bufio.NewWriterSize(f, 64<<10)
 	both := io.MultiWriter(w, sum)
 	io.WriteString(both, memoryMagic)
-	for _, r := range records {
-		both.Write(r)
+	for _, k := range records {
+		both.Write(m.record(k))
 	}
 	w.Write(sum.Sum(nil))
 	if errors.Join(w.Flush(), f.Close()) == nil { // the first error of w is that of Flush
@@ -235,31 +250,31 @@ func (m *memory) write(records [][]byte) {
 }
 
 // records are those to be written, in order; nil if the file has them all.
-func (m *memory) records() [][]byte {
-	var list [][]byte
-	for r := range slices.Chunk(m.fresh, recordSize) {
-		if r[73]&flagUnsettled == 0 && binary.LittleEndian.Uint64(r[8:]) != 0 {
-			list = append(list, r)
+func (m *memory) records() []known {
+	var list []known
+	for k := known(len(m.seen)); int(k) < m.count(); k++ {
+		if r := m.record(k); r[73]&flagUnsettled == 0 && binary.LittleEndian.Uint64(r[8:]) != 0 {
+			list = append(list, k)
 		}
 	}
 	if len(list) == 0 {
 		return nil
 	}
-	i := 0
-	for r := range slices.Chunk(m.old, recordSize) {
-		if r[72]++; m.seen[i] {
+	for i, seen := range m.seen {
+		r := m.record(known(i))
+		if r[72]++; seen {
 			r[72] = 0
 		}
 		if r[72] < maxAge {
-			list = append(list, r)
+			list = append(list, known(i))
 		}
-		i++
 	}
 	// Stable: a fresh record stays before an old one of the same inode, which then goes.
-	slices.SortStableFunc(list, func(a, b []byte) int {
-		return comparePlace(a, binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]))
+	slices.SortStableFunc(list, func(a, b known) int {
+		r := m.record(b)
+		return comparePlace(m.record(a), binary.LittleEndian.Uint64(r), binary.LittleEndian.Uint64(r[8:]))
 	})
-	list = slices.CompactFunc(list, func(a, b []byte) bool { return bytes.Equal(a[:16], b[:16]) })
+	list = slices.CompactFunc(list, func(a, b known) bool { return bytes.Equal(m.record(a)[:16], m.record(b)[:16]) })
 	return list[:min(len(list), maxRecords)]
 }
 
