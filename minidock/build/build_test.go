@@ -219,6 +219,24 @@ func TestStageErrors(t *testing.T) {
 	}
 }
 
+// TestConfiguration: what the configuration has of instructions that can be written in
+// more than one way.
+func TestConfiguration(t *testing.T) {
+	for text, want := range map[string]oci.Config{
+		"WORKDIR /a/../b//c":                {WorkingDir: "/a/../b//c"}, // as it is written
+		"WORKDIR /a/../b//c\nWORKDIR ../d/": {WorkingDir: "/b/d"},
+		"EXPOSE 80/ 53/UDP":                 {ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}}},
+		"HEALTHCHECK --interval=5s NONE":    {Healthcheck: &oci.Healthcheck{Test: []string{"NONE"}}},
+		"USER :10":                          {User: ":10"},
+	} {
+		got := newKitchen(t, nil).build("FROM scratch\n" + text + "\n").Image.Config.Config
+		want.Env = got.Env
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
 func TestOnbuild(t *testing.T) {
 	k := newKitchen(t, map[string]string{"a": "A"})
 	parent := k.build("FROM scratch\nONBUILD ENV X=1\nONBUILD COPY a /$X\n")

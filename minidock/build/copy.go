@@ -132,7 +132,7 @@ func (c *copying) pick(ctx context.Context) error {
 		e := layer.Entry{Name: h.Name, Type: layer.TypeReg, Mode: 0o644, Size: int64(len(h.Content)), ModTime: c.stage.now()}
 		c.picks = append(c.picks, source.Pick{Name: h.Name, Files: []layer.Entry{e}, Text: &h.Content})
 	}
-	if len(c.paths)+len(c.inline)+len(c.downloads) > 1 && !c.intoDirectory() {
+	if len(c.paths)+len(c.inline)+len(c.downloads) > 1 && !c.intoDirectory() && !c.onlyDirectories() {
 		//lint:ignore ST1005 docker's text
 		return fmt.Errorf("When using %s with more than one source file, the destination must be a directory and end with a /", c.in.Name)
 	}

@@ -66,6 +66,11 @@ func TestCopy(t *testing.T) {
 		{"COPY --chown=1:2 a.txt /x", "0644 1:2 x A"},                                          //
 		{"COPY --chown=app a.txt /x", "0644 1000:1001 x A"},                                    // the user's own group
 		{"COPY --chown=app:www a.txt /etc/", "0755 0:0 etc/|0644 1000:33 etc/a.txt A"},         // what was there keeps its owner
+		{"COPY --chown=:33 a.txt /x", "0644 0:33 x A"},                                         //
+		{"COPY --chown=app: a.txt /x", "0644 1000:1001 x A"},                                   //
+		{"COPY --from= a.txt /x", "0644 0:0 x A"},                                              // the context
+		{"COPY --from=scratch / /d", "0755 0:0 d/"},                                            //
+		{"COPY app/sub app/empty app/sub /d", "0755 0:0 d/|0644 0:0 d/deep D"},                 // what they hold, without a slash
 		{"COPY --chmod=751 app/sub /d", "0755 0:0 d/|0751 0:0 d/deep D"},                       //
 		{"COPY --exclude=sub --exclude=l* app /d", "0755 0:0 d/|0755 0:0 d/empty/|0644 0:0 d/main M"},
 		{"COPY <<x /d/\nhello \"$HOSTNAME\"\nx", "0755 0:0 d/|0644 0:0 d/x hello \"\"\n"},
@@ -119,6 +124,8 @@ func TestCopyErrors(t *testing.T) {
 		{"COPY out /x", missing + "out: file does not exist"}, // the context has no etc/passwd
 		{"COPY host/passwd /x", missing + "host/passwd: file does not exist"},
 		{"COPY a.txt b.txt /x", "When using COPY with more than one source file, the destination must be a directory and end with a /"},
+		{"COPY app/sub a.txt /x", "When using COPY with more than one source file"},
+		{"COPY --chown=: a.txt /x", `invalid owner ":": want user or user:group`},
 		{"COPY app /plain", "cannot copy into /plain: it is not a directory in the image"},
 		{"COPY a.txt /plain/x", "not a directory"},
 		{"COPY app/sub /usr/\nCOPY --chown=nobody a.txt /x", "unable to find user nobody: no matching entries in /etc/passwd of the image"},

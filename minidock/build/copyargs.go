@@ -103,8 +103,8 @@ func (c *copying) sortPaths(paths []string) error {
 // imageOf finds what --from names: an earlier stage, by name or by number, or
 // an image; nil without the flag.
 func (s *stage) imageOf(ctx context.Context, in dockerfile.Instruction) (*image.Image, error) {
-	from, ok := in.Flag("from")
-	if !ok {
+	from, _ := in.Flag("from")
+	if from == "" { // as if the flag were not there
 		return nil, nil
 	}
 	if strings.Contains(from, "$") {
@@ -113,7 +113,7 @@ func (s *stage) imageOf(ctx context.Context, in dockerfile.Instruction) (*image.
 	return s.imageFrom(ctx, from)
 }
 
-// imageFrom finds an earlier stage, or else an image.
+// imageFrom finds an earlier stage, or else an image; scratch is one with nothing in it.
 func (s *stage) imageFrom(ctx context.Context, from string) (*image.Image, error) {
 	d, isStage, err := s.stageFrom(from, s.number)
 	switch {
@@ -123,6 +123,8 @@ func (s *stage) imageFrom(ctx context.Context, from string) (*image.Image, error
 		return nil, fmt.Errorf("copy from stage %s: it is named in an ONBUILD only, and was not built", from)
 	case isStage:
 		return s.stages[d].image, nil
+	case from == "scratch":
+		return &image.Image{}, nil
 	}
 	found, err := s.findBase(ctx, from)
 	if err != nil {
@@ -253,4 +255,11 @@ func (c *copying) keep(name string, dir bool) (bool, error) {
 func (c *copying) intoDirectory() bool {
 	return c.dest == "" || c.dest == "." || c.dest == ".." || strings.HasSuffix(c.dest, "/") ||
 		strings.HasSuffix(c.dest, "/.") || strings.HasSuffix(c.dest, "/..")
+}
+
+// onlyDirectories reports whether there is nothing to copy but directories: they give
+// their contents to the destination, which cannot be meant as the name of a file.
+func (c *copying) onlyDirectories() bool {
+	file := func(p source.Pick) bool { return p.Dir == "" }
+	return len(c.downloads) == 0 && len(c.picks) > 0 && !slices.ContainsFunc(c.picks, file)
 }

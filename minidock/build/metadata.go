@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -198,11 +199,8 @@ func (s *stage) prepareExpose(in dockerfile.Instruction) (work, error) {
 // parsePorts reads "80", "53/udp", "8000-8010/tcp". A part for the host, as
 // docker run -p has it, is allowed and of no meaning.
 func parsePorts(word string) ([]string, error) {
-	ports, proto, hasProto := strings.Cut(word, "/")
-	if !hasProto {
-		proto = "tcp"
-	}
-	proto = strings.ToLower(proto)
+	ports, proto, _ := strings.Cut(word, "/")
+	proto = cmp.Or(strings.ToLower(proto), "tcp")
 	if proto != "tcp" && proto != "udp" && proto != "sctp" {
 		return nil, fmt.Errorf("invalid proto: %s", proto)
 	}
@@ -311,6 +309,7 @@ func parseHealthcheck(in dockerfile.Instruction) (oci.Healthcheck, error) {
 	switch {
 	case in.Args[0] == "NONE":
 		h.Test = []string{"NONE"}
+		return h, nil // what is never done has no interval
 	case in.JSON:
 		h.Test = slices.Concat([]string{"CMD"}, in.Args[1:])
 	default:

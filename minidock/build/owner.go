@@ -21,10 +21,15 @@ type owner struct{ uid, gid int }
 //	1000:50     1000:50
 //	app         the user's uid, and the gid of his own group
 //	app:www     the user's uid, and the group's gid
+//	:50         0:50
+//	app:        as app alone (chown(1))
 func readOwner(ctx context.Context, r *source.Image, spec string) (owner, error) {
-	user, group, hasGroup := strings.Cut(spec, ":")
-	if user == "" || hasGroup && group == "" {
+	user, group, _ := strings.Cut(spec, ":")
+	if user == "" && group == "" {
 		return owner{}, fmt.Errorf("invalid owner %q: want user or user:group", spec)
+	}
+	if user == "" {
+		user = "0"
 	}
 	var o owner
 	var err error
@@ -33,7 +38,7 @@ func readOwner(ctx context.Context, r *source.Image, spec string) (owner, error)
 	} else if o, err = findUser(ctx, r, user); err != nil {
 		return owner{}, err
 	}
-	if !hasGroup {
+	if group == "" {
 		return o, nil
 	}
 	if o.gid, err = parseID(group); err != nil {

@@ -197,7 +197,7 @@ func (s *stage) onbuild(ctx context.Context) (texts []string, err error) {
 // COPY --from and the mounts of RUN.
 func (b *builder) stagesOf(in dockerfile.Instruction, i int) (used []int, err error) {
 	names := mountedFrom(in)
-	if from, ok := in.Flag("from"); ok && in.Name == "COPY" {
+	if from, _ := in.Flag("from"); from != "" && in.Name == "COPY" {
 		names = append(names, from)
 	}
 	for _, from := range names {

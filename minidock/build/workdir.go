@@ -27,7 +27,7 @@ func (s *stage) prepareWorkdir(in dockerfile.Instruction) (work, error) {
 	if arg == "" {
 		return work{}, errors.New("WORKDIR requires exactly one argument")
 	}
-	dir := path.Clean(arg)
+	dir := arg // an absolute path is recorded as it is written, as docker does
 	if !path.IsAbs(dir) {
 		dir = path.Join(s.workdir(), dir)
 	}

@@ -186,42 +186,9 @@ func readSecrets(list []string) (map[string][]byte, error) {
 }
 
 func readSecret(item string) (id string, value []byte, err error) {
-	fields, err := csv.NewReader(strings.NewReader(item)).Read()
+	id, file, variable, err := parseSecret(item)
 	if err != nil {
-		return "", nil, wrongFlag("secret", item, fmt.Sprintf("failed to parse csv secret: %v", err))
-	}
-	var kind, file, variable string
-	for _, field := range fields {
-		key, value, ok := strings.Cut(field, "=")
-		if !ok {
-			return "", nil, wrongFlag("secret", item, fmt.Sprintf("invalid field '%s' must be a key=value pair", field))
-		}
-		switch strings.ToLower(key) {
-		case "type":
-			if kind = value; kind != "file" && kind != "env" {
-				return "", nil, wrongFlag("secret", item, fmt.Sprintf("unsupported secret type %q", value))
-			}
-		case "id":
-			id = value
-		case "src", "source":
-			file = value
-		case "env":
-			variable = value
-		default:
-			return "", nil, wrongFlag("secret", item, fmt.Sprintf("unexpected key '%s' in '%s'", key, field))
-		}
-	}
-	switch {
-	case id == "":
-		return "", nil, wrongFlag("secret", item, "secret missing ID")
-	case kind == "env" && variable == "":
-		variable, file = file, ""
-	}
-	if file == "" && variable == "" {
-		// docker's rule: the variable of that name, else the file.
-		if variable = id; kind == "file" || kind == "" && os.Getenv(id) == "" {
-			variable, file = "", id
-		}
+		return "", nil, err
 	}
 	if variable != "" {
 		text, found := os.LookupEnv(variable)
@@ -236,6 +203,48 @@ func readSecret(item string) (id string, value []byte, err error) {
 		return "", nil, plainError("secret %s too big. max size 500KB", id)
 	}
 	return id, value, nil
+}
+
+// parseSecret returns where a secret is: in a file, or else in an environment variable.
+func parseSecret(item string) (id, file, variable string, err error) {
+	fields, err := csv.NewReader(strings.NewReader(item)).Read()
+	if err != nil {
+		return "", "", "", wrongFlag("secret", item, fmt.Sprintf("failed to parse csv secret: %v", err))
+	}
+	kind := ""
+	for _, field := range fields {
+		key, value, ok := strings.Cut(field, "=")
+		if !ok {
+			return "", "", "", wrongFlag("secret", item, fmt.Sprintf("invalid field '%s' must be a key=value pair", field))
+		}
+		switch strings.ToLower(key) {
+		case "type":
+			if kind = value; kind != "file" && kind != "env" {
+				return "", "", "", wrongFlag("secret", item, fmt.Sprintf("unsupported secret type %q", value))
+			}
+		case "id":
+			id = value
+		case "src", "source":
+			file = value
+		case "env":
+			variable = value
+		default:
+			return "", "", "", wrongFlag("secret", item, fmt.Sprintf("unexpected key '%s' in '%s'", key, field))
+		}
+	}
+	switch {
+	case id == "":
+		return "", "", "", wrongFlag("secret", item, "secret missing ID")
+	case kind == "env" && variable == "":
+		variable, file = file, ""
+	}
+	if file == "" && variable == "" {
+		// docker's rule: the variable of that name, else the file.
+		if variable = id; kind == "file" || kind == "" && os.Getenv(id) == "" {
+			variable, file = "", id
+		}
+	}
+	return id, file, variable, nil
 }
 
 func readSecretFile(id, name string) ([]byte, error) {

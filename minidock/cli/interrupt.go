@@ -19,14 +19,15 @@ func (e interrupted) Error() string { return "ended by signal: " + e.signal.Stri
 // lastWords is how long a command may go on after a signal.
 const lastWords = 3 * time.Second
 
-// interruptible returns a context that Ctrl-C and SIGTERM cancel, for work that
-// has something to clean up: the signal no longer ends the program by itself.
-// stop makes it do so again, and so does a second signal, or time: a write to a
-// pipe from which nobody reads does not notice that the context has ended.
+// interruptible returns a context that Ctrl-C, SIGTERM and the end of the terminal
+// (SIGHUP) cancel, for work that has something to clean up: the signal no longer ends
+// the program by itself. stop makes it do so again, and so does a second signal, or
+// time: a write to a pipe from which nobody reads does not notice that the context has
+// ended.
 func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	caught, stopped := make(chan os.Signal, 1), make(chan struct{})
-	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(sig) { // as in a script's background jobs
 			signal.Notify(caught, sig)
 		}

@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ import (
 // "name|uid[:group|gid]", in the passwd(5) and group(5) files below root; for
 // a running container root is /proc/<pid>/root. Home is the home directory, or "/".
 //
-// "" is user 0. A number need not be in the files. Without a group part the group
+// "" is user 0, and so is the "" of ":10". A number need not be in the files. Without a group part the group
 // is that of passwd (or 0), and the user is also in every group that lists it.
 func LookupUser(root, user string) (u User, home string, err error) {
 	files, err := openUserFiles(root)
@@ -28,11 +29,8 @@ func LookupUser(root, user string) (u User, home string, err error) {
 		return User{}, "", err
 	}
 	defer unix.Close(files.root)
-	if user == "" {
-		user = "0"
-	}
 	name, group, hasGroup := strings.Cut(user, ":")
-	entry, err := files.user(name)
+	entry, err := files.user(cmp.Or(name, "0"))
 	if err != nil {
 		return User{}, "", err
 	}

@@ -57,6 +57,7 @@ func TestLookupUser(t *testing.T) {
 		{"500:app", sandbox.User{UID: 500, GID: 8, AdditionalGids: []int{8}}, "/", ""},
 		{"homeless", sandbox.User{UID: 11, GID: 12, AdditionalGids: []int{12}}, "/", ""},
 		{"1234", sandbox.User{UID: 13, GID: 14, AdditionalGids: []int{14}}, "/named", ""},
+		{":22", sandbox.User{GID: 23, AdditionalGids: []int{23}}, "/root", ""},
 		{"0:22", sandbox.User{GID: 23, AdditionalGids: []int{23}}, "/root", ""},
 		{"nobody", sandbox.User{}, "", "unable to find user nobody: no matching entries in passwd file"},
 		{"bad", sandbox.User{}, "", "unable to find user bad: no matching entries in passwd file"},
