@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -344,8 +346,8 @@ type bytesSource struct {
 	data []byte
 }
 
-func (b *bytesSource) Read(_ context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error {
-	return visit(files[0], bytes.NewReader(b.data))
+func (b *bytesSource) Read(_ context.Context, files iter.Seq[layer.Entry], visit func(layer.Entry, io.Reader) error) error {
+	return visit(slices.Collect(files)[0], bytes.NewReader(b.data))
 }
 
 func gzipped(s string) string {

@@ -11,6 +11,7 @@ import (
 	"minidock.dev/minidock/dockerfile"
 	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/layer"
+	"minidock.dev/minidock/source"
 )
 
 // TestWriteAhead: whether the layer was written on the way to the key or after it makes
@@ -83,7 +84,7 @@ func TestSending(t *testing.T) {
 func TestPrinted(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range []string{"a", "\xff", "\xfe", "\uFFFD", `"\xff"`, `"a"`, "a\xff", `\xff`, `\"a\"`} {
-		in := fileInput(name, layer.Entry{Type: layer.TypeSymlink, Linkname: name}, "")
+		in := fileInput(nil, name, layer.Entry{Type: layer.TypeSymlink, Linkname: name}, source.Sum{})
 		if !strings.HasPrefix(in.Name, "link ") || strings.ToValidUTF8(in.Name+in.Value, "") != in.Name+in.Value {
 			t.Errorf("%q is the input %q = %q", name, in.Name, in.Value)
 		}
@@ -92,7 +93,7 @@ func TestPrinted(t *testing.T) {
 		}
 		seen[in.Name] = name
 	}
-	if in := fileInput("x y", layer.Entry{}, ""); in.Name != "special file x y" {
+	if in := fileInput(nil, "x y", layer.Entry{}, source.Sum{}); in.Name != "special file x y" {
 		t.Errorf("a plain name is %s", in.Name)
 	}
 }

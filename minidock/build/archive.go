@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/ulikunitz/xz"
 
@@ -38,7 +39,7 @@ const maxTrailer = 64 << 20
 // matter why there is no header: what breaks off before the first is a file like any
 // other, as in docker, what breaks off later is an error.
 func (a *archive) read(ctx context.Context, visit func(index int, h *tar.Header, content io.Reader) error) error {
-	return a.source.Read(ctx, []layer.Entry{a.file}, func(_ layer.Entry, r io.Reader) error {
+	return a.source.Read(ctx, slices.Values([]layer.Entry{a.file}), func(_ layer.Entry, r io.Reader) error {
 		in := &input{ctx: ctx, r: r}
 		plain, packed, err := decompress(in)
 		if err == nil {

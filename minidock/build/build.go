@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"minidock.dev/minidock/dockerfile"
@@ -126,6 +127,8 @@ type builder struct {
 	mu      sync.Mutex
 	context *source.Directory // the build context, once it was opened
 	asked   map[string]bool   // names that an ARG instruction has declared
+
+	documents atomic.Int64 // see maxDocuments
 
 	finding sync.Mutex // a base image may have to be fetched, which takes its time
 	bases   map[string]*image.Found

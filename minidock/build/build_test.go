@@ -202,11 +202,16 @@ func TestStageErrors(t *testing.T) {
 		{"FROM scratch AS a\nCOPY --from=a x /\n", "", "circular dependency detected on stage: a"},
 		{"FROM scratch AS a\nCOPY --from=b x /\nFROM scratch AS b\n", "a", `cannot copy from stage "b", it needs to be defined before current stage "a"`},
 		{"FROM scratch\nCOPY --from=3 x /\n", "", "invalid from flag value 3"},
+		{"FROM --platform=$BULIDPLATFORM base\n", "", "empty platform value from expression $BULIDPLATFORM"},
 		{"FROM --platform=plan9/mips base\n", "", "not for plan9/mips"},
 		{"FROM scratch\nSTOPSIGNAL SIGNONE\n", "", "invalid signal: SIGNONE"},
 		{"FROM scratch\nEXPOSE 80-70\n", "", "invalid containerPort: 80-70"},
 		{"FROM scratch\nEXPOSE 1/x\n", "", "invalid proto: x"},
 		{"FROM base\nWORKDIR /file\n", "", "make directory /file: it is a file"},
+		{"FROM base\nWORKDIR " + strings.Repeat("/a", 3000) + "\n", "", "path is longer than 4095 bytes: /a/a"},
+		{"FROM base\nCOPY --from=base file " + strings.Repeat("/a", 3000) + "\n", "", "path is longer than 4095 bytes: /a/a"},
+		{"FROM base\nRUN --mount=type=floppy true\n", "", `Dockerfile line 2: unsupported mount type "floppy"`},
+		{"FROM base\nENV a=" + strings.Repeat("x", 2<<20) + strings.Repeat("\nENV b=1", 200) + "\n", "", "too many instructions"},
 	} {
 		k := newKitchen(t, nil)
 		f := k.base("base", nil)

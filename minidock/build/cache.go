@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -70,7 +71,7 @@ func openCache(l *layout.Layout) *cache {
 
 // step returns what the step with this key did, if its layer is still in the store.
 func (c *cache) step(k Key) (record, bool) {
-	r, _, err := c.read(k, false)
+	r, err := c.read(k, nil)
 	if err != nil || r.History == nil {
 		return record{}, false
 	}
@@ -138,24 +139,25 @@ func (c *cache) intact(d oci.Descriptor) bool {
 }
 
 // inputs returns the inputs that an entry was made from.
-func (c *cache) inputs(k Key) ([]Input, error) {
-	_, inputs, err := c.read(k, true)
+func (c *cache) inputs(k Key) (inputs []Input, err error) {
+	_, err = c.read(k, func(in Input) { inputs = append(inputs, in) })
 	return inputs, err
 }
 
-// read parses an entry, with its inputs or without.
-func (c *cache) read(k Key, all bool) (r record, inputs []Input, err error) {
+// read parses an entry. visit, if it is not nil, gets its inputs, which are to be
+// forgotten if there is an error in the end.
+func (c *cache) read(k Key, visit func(Input)) (record, error) {
 	f, err := os.Open(filepath.Join(c.dir, string(k)))
 	if err != nil {
-		return record{}, nil, err
+		return record{}, err
 	}
 	defer f.Close()
 	b := bufio.NewReader(f)
-	if r, err = readRecord(b); err != nil || !all {
-		return r, nil, err
+	r, err := readRecord(b)
+	if err != nil || visit == nil {
+		return r, err
 	}
-	inputs, err = readInputs(b, r.Inputs)
-	return r, inputs, err
+	return r, readInputs(b, r.Inputs, visit)
 }
 
 var errDamaged = errors.New("it is damaged")
@@ -172,42 +174,66 @@ func readRecord(b *bufio.Reader) (r record, err error) {
 	return r, json.Unmarshal(line, &r)
 }
 
-func readInputs(b *bufio.Reader, sum digest.Digest) (inputs []Input, err error) {
-	text, err := io.ReadAll(b)
-	if err != nil {
-		return nil, err
-	}
-	if digest.FromBytes(text) != sum {
-		return nil, errDamaged
-	}
-	for line := range bytes.Lines(text) {
-		var pair [2]string
-		if err := json.Unmarshal(line, &pair); err != nil {
-			return nil, err
+func readInputs(b *bufio.Reader, sum digest.Digest, visit func(Input)) error {
+	h := digest.NewHasher()
+	for {
+		line, err := b.ReadBytes('\n')
+		h.Write(line)
+		if err != nil && err != io.EOF {
+			return err
 		}
-		inputs = append(inputs, Input{pair[0], pair[1]})
+		if len(line) > 0 {
+			var pair [2]string
+			if json.Unmarshal(line, &pair) != nil {
+				return errDamaged
+			}
+			visit(Input{pair[0], pair[1]})
+		}
+		if err == io.EOF {
+			break
+		}
 	}
-	return inputs, nil
+	if h.Digest() != sum {
+		return errDamaged
+	}
+	return nil
 }
 
 // encode is the text of an entry.
 func (r record) encode(inputs []Input) ([]byte, error) {
-	var lines, text bytes.Buffer
-	e := json.NewEncoder(&lines)
-	e.SetEscapeHTML(false)
-	for _, in := range inputs {
-		if err := e.Encode([2]string{in.Name, in.Value}); err != nil {
-			return nil, err
-		}
+	var text bytes.Buffer
+	err := r.write(&text, slices.Values(inputs))
+	return text.Bytes(), err
+}
+
+// write writes the text of an entry. The hash of the inputs comes first, so it goes
+// through them twice: they may be too many to keep.
+func (r record) write(w io.Writer, inputs iter.Seq[Input]) error {
+	h := digest.NewHasher()
+	if err := writeInputs(h, inputs); err != nil {
+		return err
 	}
-	r.Inputs = digest.FromBytes(lines.Bytes())
+	r.Inputs = h.Digest()
 	line, err := oci.Marshal(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	line = append(line, '\n')
-	fmt.Fprintf(&text, "%s\n%s%s", digest.FromBytes(line), line, lines.Bytes())
-	return text.Bytes(), nil
+	if _, err := fmt.Fprintf(w, "%s\n%s", digest.FromBytes(line), line); err != nil {
+		return err
+	}
+	return writeInputs(w, inputs)
+}
+
+func writeInputs(w io.Writer, inputs iter.Seq[Input]) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	for in := range inputs {
+		if err := e.Encode([2]string{in.Name, in.Value}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // put remembers something at once.

@@ -2,14 +2,16 @@ package build
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
-	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/source"
 )
@@ -17,69 +19,52 @@ import (
 // hashPicks lists files as inputs of a key: everything about a file that ends
 // up in the layer, except times. With times in it, touch(1) or a fresh clone of
 // a repository would change every key.
-func hashPicks(ctx context.Context, src source.Source, picks []source.Pick) ([]Input, error) {
-	sums := &sumReader{src: src, picks: picks}
-	var inputs []Input
-	for _, p := range picks {
-		inputs = slices.Grow(inputs, len(p.Files)+1)
-		if p.Dir != "" {
-			inputs = append(inputs, Input{"directory " + printed(p.Name), contents})
-		}
-		for _, e := range p.Files {
-			var sum digest.Digest
-			switch {
-			case p.Text != nil:
-				sum = digest.FromBytes([]byte(*p.Text))
-			case e.Type == layer.TypeReg:
-				var err error
-				if sum, err = sums.next(ctx); err != nil {
-					return nil, err
+//
+// There may be a million files. So what is kept of each are the 32 bytes of its hash,
+// and the text is made when it is asked for.
+func hashPicks(ctx context.Context, src source.Source, picks []source.Pick) (iter.Seq[Input], error) {
+	sums, err := sumPicks(ctx, src, picks)
+	return func(yield func(Input) bool) { yieldPicks(picks, sums, yield) }, err
+}
+
+// sumPicks returns the hashes of the regular files. Those of an image are asked for all
+// at once, for then each layer is read once.
+func sumPicks(ctx context.Context, src source.Source, picks []source.Pick) ([]source.Sum, error) {
+	if src == nil {
+		return nil, nil
+	}
+	return src.Sums(ctx, func(yield func(layer.Entry) bool) {
+		for _, p := range picks {
+			if p.Text != nil {
+				continue
+			}
+			for e := range p.Files {
+				if !yield(e) {
+					return
 				}
 			}
-			inputs = append(inputs, fileInput(inputName(p, e), e, sum))
 		}
-	}
-	return inputs, nil
+	})
 }
 
-// A sumReader returns the digests of the regular files in picks, one after the other.
-// The files of an image are asked for all at once, for then each layer is read once;
-// those of a directory in batches, for there may be a million.
-type sumReader struct {
-	src   source.Source
-	picks []source.Pick // those with files that were not asked for yet
-	done  int           // files of the first of them that were
-
-	files []layer.Entry   // a batch
-	sums  []digest.Digest // what is left of it
-}
-
-const sumBatch = 4096
-
-func (s *sumReader) next(ctx context.Context) (sum digest.Digest, err error) {
-	if len(s.sums) == 0 {
-		s.fill()
-		if s.sums, err = s.src.Sums(ctx, s.files); err != nil {
-			return "", err
+func yieldPicks(picks []source.Pick, sums []source.Sum, yield func(Input) bool) {
+	buf := make([]byte, 0, 256)
+	for _, p := range picks {
+		if p.Dir != "" && !yield(Input{"directory " + printed(p.Name), contents}) {
+			return
 		}
-	}
-	sum, s.sums = s.sums[0], s.sums[1:]
-	return sum, nil
-}
-
-func (s *sumReader) fill() {
-	_, inBatches := s.src.(*source.Directory)
-	s.files = s.files[:0]
-	for len(s.picks) > 0 && (len(s.files) < sumBatch || !inBatches) {
-		p := s.picks[0]
-		if p.Text != nil || s.done == len(p.Files) {
-			s.picks, s.done = s.picks[1:], 0
-			continue
+		for e := range p.Files {
+			var sum source.Sum
+			switch {
+			case p.Text != nil:
+				sum = sha256.Sum256([]byte(*p.Text))
+			case e.Type == layer.TypeReg:
+				sum, sums = sums[0], sums[1:]
+			}
+			if !yield(fileInput(buf, inputName(p, e), e, sum)) {
+				return
+			}
 		}
-		if e := p.Files[s.done]; e.Type == layer.TypeReg {
-			s.files = append(s.files, e)
-		}
-		s.done++
 	}
 }
 
@@ -91,10 +76,9 @@ func inputName(p source.Pick, e layer.Entry) string {
 	return e.Name
 }
 
-// fileInput is a file as an input. There may be a million of them, so the name and
-// the value are one string in memory.
-func fileInput(name string, e layer.Entry, sum digest.Digest) Input {
-	b := make([]byte, 0, 256)
+// fileInput is a file as an input. The name and the value are one string in memory,
+// which is made in b.
+func fileInput(b []byte, name string, e layer.Entry, sum source.Sum) Input {
 	b = append(append(append(b, kind(e)...), ' '), printed(name)...)
 	n := len(b)
 	text := string(describe(b, e, sum))
@@ -126,14 +110,14 @@ func printed(name string) string {
 }
 
 // describe adds everything else about a file: "0755 0:0 69 sha256:8f43…".
-func describe(b []byte, e layer.Entry, sum digest.Digest) []byte {
+func describe(b []byte, e layer.Entry, sum source.Sum) []byte {
 	b = append(b, '0'+byte(e.Mode>>9&7), '0'+byte(e.Mode>>6&7), '0'+byte(e.Mode>>3&7), '0'+byte(e.Mode&7))
 	b = strconv.AppendInt(append(b, ' '), int64(e.UID), 10)
 	b = strconv.AppendInt(append(b, ':'), int64(e.GID), 10)
 	switch e.Type {
 	case layer.TypeReg:
 		b = strconv.AppendInt(append(b, ' '), e.Size, 10)
-		b = append(append(b, ' '), sum...)
+		b = hex.AppendEncode(append(b, " sha256:"...), sum[:])
 	case layer.TypeSymlink:
 		b = append(append(b, " -> "...), printed(e.Linkname)...)
 	case layer.TypeDir:
@@ -152,19 +136,20 @@ const contents = "contents"
 
 // contentName is the name that the history gives to what was copied, in the
 // form that docker's first builder had: the kind, and the hash of the files.
-func contentName(inputs []Input) string {
-	directories := 0
-	for _, in := range inputs {
-		if in.Value == contents {
+func contentName(inputs iter.Seq[Input]) string {
+	directories, files, first := 0, 0, false
+	for in := range inputs {
+		if files++; in.Value == contents {
 			directories++
+			first = first || files == 1
 		}
 	}
 	kind := "multi"
 	switch {
-	case directories == 1 && inputs[0].Value == contents:
+	case directories == 1 && first:
 		kind = "dir"
-	case directories == 0 && len(inputs) == 1:
+	case directories == 0 && files == 1:
 		kind = "file"
 	}
-	return kind + ":" + string(NewKey(inputs))
+	return kind + ":" + string(keyOf(inputs))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,17 +30,17 @@ func (s *stage) prepareCopy(ctx context.Context, in dockerfile.Instruction) (wor
 	if err := c.writeAhead(ctx); err != nil {
 		return work{}, err
 	}
-	inputs, err := c.inputs(ctx)
+	files, err := c.inputs(ctx)
 	if err != nil {
 		c.drop()
 		return work{}, err
 	}
-	w := work{text: c.text(), inputs: inputs, drop: c.drop}
+	w := work{text: c.text(), files: files, drop: c.drop}
 	if c.picked && c.empty() {
 		w.warnings = []string{fmt.Sprintf("%s: no file matches %s", in.Name, strings.Join(c.paths, " "))}
 	}
 	createdBy := func() string {
-		return s.nop(fmt.Sprintf("%s %s%s in %s ", in.Name, c.flagText(), contentName(inputs), c.dest))
+		return s.nop(fmt.Sprintf("%s %s%s in %s ", in.Name, c.flagText(), contentName(files), c.dest))
 	}
 	put := func(l image.Layer) *image.Image { return s.appendLayer(l, createdBy()) }
 	w.make = func(ctx context.Context, _ io.Writer) (*image.Image, error) {
@@ -69,32 +71,33 @@ func (s *stage) prepareCopy(ctx context.Context, in dockerfile.Instruction) (wor
 // To hash a file of an image means to read the archive that it is in, so for
 // images the list is remembered: layers never change, and the same paths in the
 // same layers are the same files for ever. A cached build reads no layer at all.
-func (c *copying) inputs(ctx context.Context) ([]Input, error) {
+func (c *copying) inputs(ctx context.Context) (iter.Seq[Input], error) {
 	if c.image == nil || len(c.inline) > 0 {
 		return c.hash(ctx)
 	}
 	cache := c.stage.cache
 	key := NewKey([]Input{{"layers", string(chainID(c.image.Layers))}, {"paths", c.text()}})
 	if inputs, err := cache.inputs(key); err == nil {
-		return inputs, nil
+		return slices.Values(inputs), nil
 	}
 	inputs, err := c.hash(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return inputs, cache.put(ctx, key, record{}, inputs)
+	return inputs, cache.put(ctx, key, record{}, slices.Collect(inputs))
 }
 
 // hash lists the files to copy as inputs. An archive is one like any other file: its
 // bytes say what comes out of it.
-func (c *copying) hash(ctx context.Context) ([]Input, error) {
+func (c *copying) hash(ctx context.Context) (iter.Seq[Input], error) {
 	if err := c.pick(ctx); err != nil {
 		return nil, err
 	}
-	inputs, err := hashPicks(ctx, c.source, c.picks)
-	if err != nil {
-		return nil, err
+	files, err := hashPicks(ctx, c.source, c.picks)
+	if err != nil || len(c.downloads) == 0 {
+		return files, err
 	}
+	inputs := slices.Collect(files) // of an ADD: few
 	for _, d := range c.downloads {
 		if d.checksum == "" {
 			if err := d.fetch(ctx, c.stage.httpClient(), c.stage.Layout.TempDir()); err != nil {
@@ -103,7 +106,7 @@ func (c *copying) hash(ctx context.Context) ([]Input, error) {
 		}
 		inputs = append(inputs, d.input())
 	}
-	return inputs, nil
+	return slices.Values(inputs), nil
 }
 
 // empty reports whether there is nothing to copy: a wildcard may match no file.
@@ -124,13 +127,13 @@ func (c *copying) pick(ctx context.Context) error {
 			pick = pickParents
 		}
 		var err error
-		if c.picks, err = pick(c.source, c.paths, c.keep); err != nil {
+		if c.picks, err = pick(c.source, c.paths, c.keep()); err != nil {
 			return c.explainMissing(err)
 		}
 	}
 	for _, h := range c.inline {
 		e := layer.Entry{Name: h.Name, Type: layer.TypeReg, Mode: 0o644, Size: int64(len(h.Content)), ModTime: c.stage.now()}
-		c.picks = append(c.picks, source.Pick{Name: h.Name, Files: []layer.Entry{e}, Text: &h.Content})
+		c.picks = append(c.picks, source.Pick{Name: h.Name, Files: slices.Values([]layer.Entry{e}), Text: &h.Content})
 	}
 	if len(c.paths)+len(c.inline)+len(c.downloads) > 1 && !c.intoDirectory() && !c.onlyDirectories() {
 		//lint:ignore ST1005 docker's text
@@ -172,12 +175,13 @@ func (c *copying) write(ctx context.Context) (*image.PreparedLayer, error) {
 	if err != nil {
 		return nil, err
 	}
-	parent := layer.Entry{Type: layer.TypeDir, Mode: 0o755, ModTime: c.time(c.newest())}
+	size, newest := c.measure()
+	parent := layer.Entry{Type: layer.TypeDir, Mode: 0o755, ModTime: c.time(newest)}
 	d := newDraft(below, c.owner.of(parent))
 	if err := c.place(ctx, d); err != nil {
 		return nil, err
 	}
-	return image.PrepareLayer(ctx, c.stage.Layout, c.size(), func(w *layer.Writer) error { return d.write(ctx, w) })
+	return image.PrepareLayer(ctx, c.stage.Layout, size, func(w *layer.Writer) error { return d.write(ctx, w) })
 }
 
 // below returns what the layer is going to lie on, and finds the owner there. For
@@ -203,36 +207,27 @@ func (c *copying) below(ctx context.Context) (*union.View, error) {
 	return root.View(), nil
 }
 
-// size is how many bytes the files have.
-func (c *copying) size() (total int64) {
-	for _, p := range c.picks {
-		for _, e := range p.Files {
-			total += e.Size
+// measure finds how many bytes the files have, and the time of the youngest.
+// Directories that are made on the way get that time, so that equal files make equal
+// layers whenever they are copied.
+func (c *copying) measure() (size int64, newest time.Time) {
+	see := func(e layer.Entry) {
+		if size += e.Size; e.ModTime.After(newest) {
+			newest = e.ModTime
 		}
 	}
-	return total
-}
-
-// newest is the time of the youngest file. Directories that are made on the way
-// get it, so that equal files make equal layers whenever they are copied.
-func (c *copying) newest() time.Time {
-	var t time.Time
 	for _, p := range c.picks {
-		for _, e := range p.Files {
-			if e.ModTime.After(t) {
-				t = e.ModTime
-			}
+		for e := range p.Files {
+			see(e)
 		}
 	}
 	for _, d := range c.downloads {
-		if d.file.ModTime.After(t) {
-			t = d.file.ModTime
-		}
+		see(d.file)
 	}
-	if t.IsZero() {
-		return c.stage.now()
+	if newest.IsZero() {
+		newest = c.stage.now()
 	}
-	return t
+	return size, newest
 }
 
 // time is the time of a file as the image gets to see it. For files of the context

@@ -245,10 +245,15 @@ func (c *copying) flagText() string {
 	return s
 }
 
-// keep reports whether --exclude leaves a file.
-func (c *copying) keep(name string, dir bool) (bool, error) {
-	excluded, err := c.exclude.Excluded(name, dir)
-	return !excluded, err
+// keep returns a function that reports whether --exclude leaves a file, nil without.
+func (c *copying) keep() func(name string, dir bool) (bool, error) {
+	if c.exclude == nil {
+		return nil
+	}
+	return func(name string, dir bool) (bool, error) {
+		excluded, err := c.exclude.Excluded(name, dir)
+		return !excluded, err
+	}
 }
 
 // intoDirectory reports whether the destination is written as a directory.

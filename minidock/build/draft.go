@@ -16,6 +16,7 @@ type draft struct {
 	below   *union.View
 	parent  layer.Entry // what a directory made on the way looks like
 	entries map[string]*drafted
+	tree    *tree // files that are not in entries; nil if there are none
 
 	// An archive may put a file where a directory was. What was in the directory is
 	// then gone, and stays gone if the next entry makes a directory of it again. To
@@ -48,6 +49,9 @@ func newDraft(below *union.View, parent layer.Entry) *draft {
 // as a process in a container would follow them. If there is nothing yet the
 // error is fs.ErrNotExist and the name is where it is going to be.
 func (d *draft) destination(p string) (string, layer.Entry, error) {
+	if len(p) > maxPath {
+		return "", layer.Entry{}, fmt.Errorf("path is longer than %d bytes: %s…", maxPath, p[:64])
+	}
 	return d.below.Resolve(strings.TrimPrefix(path.Clean(p), "/"), true)
 }
 
@@ -55,6 +59,14 @@ func (d *draft) destination(p string) (string, layer.Entry, error) {
 // gives it its attributes; a file may replace a file. Nothing else is replaced:
 // who copies a file over a directory has most likely mistyped something.
 func (d *draft) add(e drafted) error {
+	if err := d.meet(e.Entry); err != nil {
+		return err
+	}
+	return d.replace(e)
+}
+
+// meet checks that a file may come where it is to be, and makes the directory for it.
+func (d *draft) meet(e layer.Entry) error {
 	if err := d.mkdirAll(path.Dir(e.Name)); err != nil {
 		return err
 	}
@@ -65,7 +77,7 @@ func (d *draft) add(e drafted) error {
 	case there && !e.IsDir() && old.IsDir():
 		return fmt.Errorf("cannot copy a file to /%s: it is a directory in the image", e.Name)
 	}
-	return d.replace(e)
+	return nil
 }
 
 // replace puts a file into the layer as tar does: whatever is there must go, except

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func (d *draft) write(ctx context.Context, w *layer.Writer) error {
 	var bySource []batch
 	var byArchive []batch
 	var rest batch
-	for _, name := range slices.Sorted(maps.Keys(d.entries)) {
+	for _, name := range slices.SortedFunc(maps.Keys(d.entries), compareNames) {
 		e, ok := d.alive(name)
 		switch {
 		case !ok:
@@ -47,6 +48,11 @@ func (d *draft) write(ctx context.Context, w *layer.Writer) error {
 			rest = append(rest, e)
 		}
 	}
+	if d.tree != nil {
+		if err := d.tree.write(ctx, w); err != nil {
+			return err
+		}
+	}
 	for _, files := range bySource {
 		if err := writeFiles(ctx, w, files); err != nil {
 			return err
@@ -58,6 +64,70 @@ func (d *draft) write(ctx context.Context, w *layer.Writer) error {
 		}
 	}
 	return writeRest(w, rest)
+}
+
+// compareNames puts a directory and what is in it before its next sibling, as somebody
+// who walks through it meets them: "a", "a/x", "a-b".
+func compareNames(a, b string) int {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	switch {
+	case i == len(a) || i == len(b):
+		return cmp.Compare(len(a), len(b))
+	case a[i] == '/':
+		return -1
+	case b[i] == '/':
+		return 1
+	}
+	return cmp.Compare(a[i], b[i])
+}
+
+// A tree is the files of a directory that is all that a COPY copies: no two of them can
+// meet. There may be a million of them, so they are not kept. Whoever wants to see
+// them goes through the directory once more.
+type tree struct {
+	source source.Source
+	files  iter.Seq[layer.Entry]
+	dress  func(layer.Entry) drafted // says what becomes of a file
+}
+
+// addTree adds the directories of a tree, and checks that its files can follow.
+func (d *draft) addTree(t *tree) error {
+	d.tree = t
+	for from := range t.files {
+		e := t.dress(from)
+		var err error
+		if e.IsDir() {
+			err = d.add(e)
+		} else {
+			err = d.meet(e.Entry)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes all but the directories.
+func (t *tree) write(ctx context.Context, w *layer.Writer) error {
+	err := t.source.Read(ctx, t.files, func(from layer.Entry, content io.Reader) error {
+		return w.WriteEntry(t.dress(from).Entry, content)
+	})
+	if err != nil {
+		return err
+	}
+	for from := range t.files {
+		if from.Type == layer.TypeReg || from.IsDir() {
+			continue
+		}
+		if err := w.WriteEntry(t.dress(from).Entry, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // batch is files with one source.
@@ -113,7 +183,7 @@ func writeFiles(ctx context.Context, w *layer.Writer, files batch) error {
 				again = append(again, f)
 			}
 		}
-		err := src.Read(ctx, list, func(from layer.Entry, content io.Reader) error {
+		err := src.Read(ctx, slices.Values(list), func(from layer.Entry, content io.Reader) error {
 			return writeLinked(w, to[from.Name], content)
 		})
 		if err != nil {

@@ -49,7 +49,7 @@ func Entries(l *layout.Layout) ([]Entry, error) {
 			return nil, fmt.Errorf("list build cache: %w", err)
 		}
 		e := Entry{Key: Key(file.Name()), Written: info.ModTime(), Size: info.Size()}
-		if r, _, err := c.read(e.Key, false); err == nil {
+		if r, err := c.read(e.Key, nil); err == nil {
 			e.Text, e.Manifest = r.Text, c.newest(r)
 		}
 		list = append(list, e)
@@ -100,7 +100,7 @@ func (c *cache) check(k Key) error {
 	if _, err := digest.Parse("sha256:" + string(k)); err != nil {
 		return errors.New("its name is no key")
 	}
-	r, _, err := c.read(k, true)
+	r, err := c.read(k, func(Input) {})
 	if err != nil && c.older(k) {
 		return nil
 	}

@@ -4,11 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/oci"
+	"minidock.dev/minidock/source"
 )
 
 func TestKey(t *testing.T) {
@@ -49,24 +51,33 @@ func TestDifference(t *testing.T) {
 		{with(3, Input{"env A", "2"}), "changed ENV A"},
 		{with(4, Input{"arg B", "2"}), "changed ARG B"},
 	} {
-		if got := difference(old, c.now); got != c.want {
+		was := newEarlier(func(visit func(Input)) error {
+			for _, in := range old {
+				visit(in)
+			}
+			return nil
+		})
+		was.again(was.add)
+		if got := difference(was, slices.Values(c.now)); got != c.want {
 			t.Errorf("%v: %q, want %q", c.now, got, c.want)
 		}
 	}
 }
 
 func TestDescribe(t *testing.T) {
+	sum := source.Sum{0xab}
+	text := "sha256:ab" + strings.Repeat("0", 62)
 	for _, c := range []struct {
 		entry layer.Entry
 		want  string
 	}{
-		{layer.Entry{Type: layer.TypeReg, Mode: 0o4755, UID: 1, GID: 2, Size: 3, ModTime: then}, "4755 1:2 3 sum"},
+		{layer.Entry{Type: layer.TypeReg, Mode: 0o4755, UID: 1, GID: 2, Size: 3, ModTime: then}, "4755 1:2 3 " + text},
 		{layer.Entry{Type: layer.TypeDir, Mode: 0o755, ModTime: then}, "0755 0:0"},
 		{layer.Entry{Type: layer.TypeSymlink, Mode: 0o777, Linkname: "to"}, "0777 0:0 -> to"},
 		{layer.Entry{Type: layer.TypeChar, Mode: 0o600, Devmajor: 1, Devminor: 3}, "0600 0:0 type 3 1,3"},
-		{layer.Entry{Type: layer.TypeReg, Xattrs: map[string]string{"user.b": "2", "user.a": "\x00"}}, `0000 0:0 0 sum user.a="\x00" user.b="2"`},
+		{layer.Entry{Type: layer.TypeReg, Xattrs: map[string]string{"user.b": "2", "user.a": "\x00"}}, "0000 0:0 0 " + text + ` user.a="\x00" user.b="2"`},
 	} {
-		if got := string(describe(nil, c.entry, "sum")); got != c.want {
+		if got := string(describe(nil, c.entry, sum)); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 //	key          parent, instruction, files     ->  what the step did
 //	layer's key          instruction, files     ->  the layer
 type linkedLayer struct {
-	inputs []Input
+	inputs iter.Seq[Input]
 	put    func(image.Layer) *image.Image // puts it on the image of the stage
 }
 
@@ -42,7 +43,7 @@ func (c *copying) linked(ctx context.Context, w work) (*linkedLayer, error) {
 	if t := c.stage.Timestamp; t != nil {
 		inputs = append(inputs, Input{"timestamp", t.UTC().String()})
 	}
-	return &linkedLayer{inputs: append(inputs, w.inputs...)}, nil
+	return &linkedLayer{inputs: concat(append(inputs, w.inputs...), w.files)}, nil
 }
 
 // relink does a step by taking its layer from another image.
@@ -50,7 +51,7 @@ func (s *stage) relink(ctx context.Context, l *linkedLayer) (*image.Image, bool)
 	if l == nil || s.NoCache {
 		return nil, false
 	}
-	known, ok := s.cache.step(NewKey(l.inputs))
+	known, ok := s.cache.step(keyOf(l.inputs))
 	if !ok || known.Layer == nil {
 		return nil, false
 	}
@@ -64,5 +65,5 @@ func (s *stage) rememberLinked(l *linkedLayer, r record) {
 	if l == nil || r.Layer == nil {
 		return
 	}
-	s.unwritten.remember(NewKey(l.inputs), entry{r.with(made{"", s.manifest}), s.where(), l.inputs})
+	s.unwritten.remember(keyOf(l.inputs), entry{r.with(made{"", s.manifest}), s.where(), l.inputs})
 }

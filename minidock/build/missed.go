@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/maphash"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -32,10 +34,10 @@ const indexFile = "index"
 // place is what the index knows of a step.
 type place struct{ where, parent, instruction, keyword string }
 
-func placeOf(where string, inputs []Input) (p place) {
+func placeOf(where string, inputs iter.Seq[Input]) (p place) {
 	var parent []Input
 	p.where = where
-	for _, in := range inputs {
+	for in := range inputs {
 		switch {
 		case strings.HasPrefix(in.Name, parentPrefix):
 			parent = append(parent, in)
@@ -77,7 +79,7 @@ func (s *stage) where() string {
 // same parent, else the same kind of instruction there, else the same line on another
 // parent. Of several it is the one from which the fewest inputs differ, of those the
 // newest.
-func (c *cache) nearest(where string, inputs []Input) (record, []Input, bool) {
+func (c *cache) nearest(where string, inputs iter.Seq[Input]) (record, *earlier, bool) {
 	text, err := os.ReadFile(filepath.Join(c.dir, indexFile))
 	if err != nil {
 		return record{}, nil, false
@@ -114,14 +116,18 @@ func (c *cache) nearest(where string, inputs []Input) (record, []Input, bool) {
 const maxCompared = 4
 
 // fewestDiffer chooses among the newest of some entries.
-func (c *cache) fewestDiffer(keys []Key, inputs []Input) (best record, old []Input, ok bool) {
+func (c *cache) fewestDiffer(keys []Key, inputs iter.Seq[Input]) (best record, old *earlier, ok bool) {
 	fewest, compared := 0, 0
 	for _, k := range slices.Backward(keys) {
-		r, was, err := c.read(k, true)
+		was := newEarlier(func(visit func(Input)) error {
+			_, err := c.read(k, visit)
+			return err
+		})
+		r, err := c.read(k, was.add)
 		if err != nil {
 			continue
 		}
-		if n := differing(was, inputs); !ok || n < fewest {
+		if n := was.differing(inputs); !ok || n < fewest {
 			best, old, fewest, ok = r, was, n, true
 		}
 		if compared++; compared == maxCompared {
@@ -131,24 +137,9 @@ func (c *cache) fewestDiffer(keys []Key, inputs []Input) (best record, old []Inp
 	return best, old, ok
 }
 
-// differing counts the inputs that are not the same in both lists.
-func differing(old, now []Input) int {
-	was := make(map[Input]bool, len(old))
-	for _, in := range old {
-		was[in] = true
-	}
-	same := 0
-	for _, in := range now {
-		if was[in] {
-			same++
-		}
-	}
-	return max(len(old), len(now)) - same
-}
-
 // whyMissed explains a miss. The steps after it have most likely missed because of
 // it, and need no other reason.
-func (s *stage) whyMissed(ctx context.Context, inputs []Input) (why string) {
+func (s *stage) whyMissed(ctx context.Context, inputs iter.Seq[Input]) (why string) {
 	switch {
 	case s.NoCache:
 		explain.Step(ctx, "not cached: the cache is not to be used")
@@ -192,31 +183,65 @@ func shortened(text string) string {
 	return text
 }
 
+// earlier is a list of inputs to compare with. There may be a million, so only hashes of
+// them are kept. That is as good, for the price of a mistake is a wrong reason.
+type earlier struct {
+	seed   maphash.Seed
+	values map[uint64]uint64             // of their names
+	again  func(visit func(Input)) error // goes through the list once more
+}
+
+func newEarlier(again func(visit func(Input)) error) *earlier {
+	return &earlier{maphash.MakeSeed(), map[uint64]uint64{}, again}
+}
+
+func (e *earlier) hash(s string) uint64 { return maphash.String(e.seed, s) }
+func (e *earlier) add(in Input)         { e.values[e.hash(in.Name)] = e.hash(in.Value) }
+
+// differing counts the inputs that are not the same in both lists.
+func (e *earlier) differing(now iter.Seq[Input]) int {
+	same, all := 0, 0
+	for in := range now {
+		all++
+		if v, ok := e.values[e.hash(in.Name)]; ok && v == e.hash(in.Value) {
+			same++
+		}
+	}
+	return max(len(e.values), all) - same
+}
+
+// left returns the first input that was not deleted from values.
+func (e *earlier) left() (name string, ok bool) {
+	if len(e.values) == 0 {
+		return "", false
+	}
+	err := e.again(func(in Input) {
+		if _, left := e.values[e.hash(in.Name)]; left && !ok {
+			name, ok = in.Name, true
+		}
+	})
+	return name, ok && err == nil
+}
+
 // difference tells the first input by which a new list differs from an old one, in
 // the words of a person: "changed run.sh". It is "" when there is none. The
 // parent comes last: what made it another one is often among the rest.
-func difference(old, now []Input) string {
-	was := make(map[string]string, len(old))
-	for _, in := range old {
-		was[in.Name] = in.Value
-	}
+func difference(old *earlier, now iter.Seq[Input]) string {
 	parent := ""
-	for _, in := range now {
-		v, ok := was[in.Name]
-		switch {
+	for in := range now {
+		v, ok := old.values[old.hash(in.Name)]
+		switch changed := v != old.hash(in.Value); {
 		case !ok:
 			return "new " + words(in.Name)
-		case v != in.Value && strings.HasPrefix(in.Name, parentPrefix):
+		case changed && strings.HasPrefix(in.Name, parentPrefix):
 			parent = cmp.Or(parent, "changed "+in.Name)
-		case v != in.Value:
+		case changed:
 			return "changed " + words(in.Name)
 		}
-		delete(was, in.Name)
+		delete(old.values, old.hash(in.Name))
 	}
-	for _, in := range old {
-		if _, left := was[in.Name]; left {
-			return "removed " + words(in.Name)
-		}
+	if name, ok := old.left(); ok {
+		return "removed " + words(name)
 	}
 	return parent
 }

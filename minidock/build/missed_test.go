@@ -67,8 +67,8 @@ func TestMissed(t *testing.T) {
 				if r.Missed != "" {
 					got = append(got, r.Text+": "+r.Missed)
 				}
-				if !strings.HasPrefix(r.Text, "FROM") && r.Key != NewKey(r.Inputs) {
-					t.Errorf("%s: key %s of %v", r.Text, r.Key, r.Inputs)
+				if !strings.HasPrefix(r.Text, "FROM") && r.Key != NewKey(slices.Collect(r.Inputs)) {
+					t.Errorf("%s: key %s of %v", r.Text, r.Key, slices.Collect(r.Inputs))
 				}
 			}
 			if got := strings.Join(got, "; "); got != c.want {
@@ -153,14 +153,14 @@ func BenchmarkMiss(b *testing.B) {
 		u := unwritten{}
 		for m := range 1000 {
 			in := inputs(n*1000 + m)
-			u.remember(NewKey(in), entry{record{}, "here", in})
+			u.remember(NewKey(in), entry{record{}, "here", slices.Values(in)})
 		}
 		if err := u.write(context.Background(), c); err != nil {
 			b.Fatal(err)
 		}
 	}
 	for b.Loop() {
-		if _, _, ok := c.nearest("here", inputs(-1)); !ok {
+		if _, _, ok := c.nearest("here", slices.Values(inputs(-1))); !ok {
 			b.Fatal("nothing is near")
 		}
 	}

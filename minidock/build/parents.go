@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"minidock.dev/minidock/layer"
@@ -77,6 +78,7 @@ func pickBelow(t source.Tree, root, pattern string, keep func(name string, dir b
 	if !g.found && !hasWildcard(pattern) {
 		return source.Pick{}, fs.ErrNotExist
 	}
+	g.pick.Files = slices.Values(g.files)
 	return g.pick, nil
 }
 
@@ -85,7 +87,8 @@ type glob struct {
 	tree  source.Tree
 	keep  func(name string, dir bool) (bool, error)
 	pick  source.Pick
-	seen  map[string]bool // what is in pick
+	files []layer.Entry   // of pick
+	seen  map[string]bool // what is in files
 	found bool            // whether anything matched, be it kept or not
 }
 
@@ -131,7 +134,10 @@ func (g *glob) add(e layer.Entry, above []layer.Entry) error {
 	if g.seen[e.Name] && !e.IsDir() {
 		return nil
 	}
-	keep, err := g.keep(source.Below(g.pick.Dir, e.Name), e.IsDir())
+	keep, err := true, error(nil)
+	if g.keep != nil {
+		keep, err = g.keep(source.Below(g.pick.Dir, e.Name), e.IsDir())
+	}
 	if err != nil {
 		return err
 	}
@@ -163,6 +169,6 @@ func (g *glob) walk(dir layer.Entry, above []layer.Entry) error {
 func (g *glob) take(e layer.Entry) {
 	if !g.seen[e.Name] {
 		g.seen[e.Name] = true
-		g.pick.Files = append(g.pick.Files, e)
+		g.files = append(g.files, e)
 	}
 }

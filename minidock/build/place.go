@@ -44,15 +44,24 @@ func (c *copying) destination() string {
 
 func (c *copying) placePick(ctx context.Context, d *draft, p source.Pick, name string, into bool) error {
 	if p.Dir == "" {
-		at := content{source: c.source, file: &p.Files[0], text: p.Text}
+		var file layer.Entry
+		for file = range p.Files {
+		}
+		at := content{source: c.source, file: &file, text: p.Text}
 		return c.placeFile(ctx, d, at, c.unpack && p.Text == nil, p.Name, name, into)
 	}
 	if err := d.mkdirAll(name); err != nil {
 		return err
 	}
+	if dir, ok := c.source.(*source.Directory); ok && len(c.picks)+len(c.downloads) == 1 {
+		t := &tree{source: dir, files: p.Files, dress: func(e layer.Entry) drafted {
+			return c.dressed(content{source: dir, file: &e}, path.Join(name, source.Below(p.Dir, e.Name)))
+		}}
+		return d.addTree(t)
+	}
 	first := map[string]*layer.Entry{}
-	for i, e := range p.Files {
-		at := content{source: c.source, file: &p.Files[i]}
+	for e := range p.Files {
+		at := content{source: c.source, file: &e}
 		if id := c.identity(e); first[id] != nil {
 			at.file = first[id]
 		} else if id != "" {

@@ -125,6 +125,9 @@ func (b *builder) newStage(i int) (*stage, error) {
 	if s.platform, err = b.expandGlobal(text.Platform); err != nil {
 		return nil, lineError(text.From, err)
 	}
+	if s.platform == "" && text.Platform != "" {
+		return nil, lineError(text.From, fmt.Errorf("empty platform value from expression %s", text.Platform))
+	}
 	if d, ok := b.stageNamed(s.base, i); ok {
 		s.from = d
 		s.needs = append(s.needs, d)

@@ -2,6 +2,7 @@ package build
 
 import (
 	"io"
+	"iter"
 	"time"
 
 	"minidock.dev/minidock/digest"
@@ -37,16 +38,16 @@ type Step struct {
 type Result struct {
 	Stage    int // as in Step
 	N, Total int
-	Text     string        // the instruction, as given to Step
-	Image    digest.Digest // ID of the image after it; "" after FROM scratch
-	Cached   bool          // nothing was done: the cache had the image
-	Layer    *image.Layer  // the layer that the step added; nil if none
-	Size     int64         // bytes of the files in that layer
-	Duration time.Duration // how long the step took, hashing its inputs included
-	Missed   string        // why the cache did not have it ("changed run.sh"), told already; "" if not known
-	Warnings []string      // for people
-	Key      Key           // the step's name in the cache; "" for FROM
-	Inputs   []Input       // what the key is the hash of
+	Text     string          // the instruction, as given to Step
+	Image    digest.Digest   // ID of the image after it; "" after FROM scratch
+	Cached   bool            // nothing was done: the cache had the image
+	Layer    *image.Layer    // the layer that the step added; nil if none
+	Size     int64           // bytes of the files in that layer
+	Duration time.Duration   // how long the step took, hashing its inputs included
+	Missed   string          // why the cache did not have it ("changed run.sh"), told already; "" if not known
+	Warnings []string        // for people
+	Key      Key             // the step's name in the cache; "" for FROM
+	Inputs   iter.Seq[Input] `json:"-"` // what the key is the hash of; nil for FROM
 }
 
 // StepError says in which step a build has failed. It reads as the error in it.

@@ -173,7 +173,10 @@ func (m *runMount) add(inputs []Input) {
 // hashMounted lists files as inputs, a directory with its mode and owner.
 func hashMounted(ctx context.Context, src source.Source, pick source.Pick) ([]Input, error) {
 	inputs, err := hashPicks(ctx, src, []source.Pick{pick})
-	return slices.DeleteFunc(inputs, func(in Input) bool { return in.Value == contents }), err
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Collect(inputs), func(in Input) bool { return in.Value == contents }), nil
 }
 
 // cacheMount finds what a cache holds in the beginning. It is part of what makes
@@ -201,8 +204,7 @@ func orZero(n *int64, otherwise int64) int64 {
 // pickMounted finds a file or directory by its name. A directory itself counts,
 // unlike that of a COPY: its mode and owner can be seen.
 func pickMounted(t source.Tree, name string) (source.Pick, error) {
-	everything := func(string, bool) (bool, error) { return true, nil }
-	picks, err := source.PickAll(t, []string{literal(name)}, everything)
+	picks, err := source.PickAll(t, []string{literal(name)}, nil)
 	if missing := (*source.MissingError)(nil); errors.As(err, &missing) || err == nil && len(picks) == 0 {
 		return source.Pick{}, fmt.Errorf("%s: file does not exist", name)
 	}
@@ -215,7 +217,12 @@ func pickMounted(t source.Tree, name string) (source.Pick, error) {
 		if err != nil {
 			return source.Pick{}, err
 		}
-		pick.Files = slices.Insert(pick.Files, 0, self)
+		below := pick.Files
+		pick.Files = func(yield func(layer.Entry) bool) {
+			if yield(self) {
+				below(yield)
+			}
+		}
 	}
 	return pick, nil
 }
@@ -239,9 +246,11 @@ func (s *stage) mountLayers(ctx context.Context, mounts []runMount) ([]Mount, er
 				return nil, err
 			}
 			m.Layers = []image.Layer{l}
-			m.Path = path.Join("/", m.pick.Files[0].Name)
-			if m.pick.Dir != "" {
-				m.Path = path.Join("/", m.pick.Dir)
+			m.Path = path.Join("/", m.pick.Dir)
+			if m.pick.Dir == "" {
+				for file := range m.pick.Files {
+					m.Path = path.Join("/", file.Name)
+				}
 			}
 		}
 		done = append(done, m.Mount)
@@ -252,17 +261,19 @@ func (s *stage) mountLayers(ctx context.Context, mounts []runMount) ([]Mount, er
 // contextLayer is what a COPY of the files under their own names would make.
 func (s *stage) contextLayer(ctx context.Context, m runMount) (image.Layer, error) {
 	d := newDraft(union.New(), layer.Entry{Type: layer.TypeDir, Mode: 0o755, ModTime: time.Unix(0, 0).UTC()})
-	for i, from := range m.pick.Files {
+	n := 0
+	for from := range m.pick.Files {
+		n++
 		e, at := from, content{}
 		if e.Type == layer.TypeReg {
-			at = content{source: m.context, file: &m.pick.Files[i]}
+			at = content{source: m.context, file: &from}
 		}
 		e.LinkOf, e.ModTime = "", s.clamp(from.ModTime.Truncate(time.Second))
 		if err := d.add(drafted{Entry: e, from: at}); err != nil {
 			return image.Layer{}, err
 		}
 	}
-	ctx = explain.Step(ctx, "make a layer of %d files of the build context", len(m.pick.Files))
+	ctx = explain.Step(ctx, "make a layer of %d files of the build context", n)
 	return image.WriteLayer(ctx, s.Layout, func(w *layer.Writer) error { return d.write(ctx, w) })
 }
 

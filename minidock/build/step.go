@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"time"
 
@@ -18,8 +19,9 @@ import (
 // work is an instruction made ready: its variables are replaced and the files
 // that it reads are hashed, but nothing is done yet.
 type work struct {
-	text     string  // the instruction with its variables replaced
-	inputs   []Input // what else the result depends on
+	text     string          // the instruction with its variables replaced
+	inputs   []Input         // what else the result depends on
+	files    iter.Seq[Input] // and the files among that: there may be a million
 	warnings []string
 	change   func(*oci.ImageConfig) // what make does to the configuration; nil: nothing
 	make     func(ctx context.Context, out io.Writer) (*image.Image, error)
@@ -68,7 +70,7 @@ func (s *stage) perform(ctx context.Context, step Step, in dockerfile.Instructio
 		defer w.drop()
 	}
 	r := Result{Inputs: s.inputs(w)}
-	r.Key = NewKey(r.Inputs)
+	r.Key = keyOf(r.Inputs)
 	narrateKey(ctx, r.Key, r.Inputs)
 	if known, ok := s.lookup(r.Key); ok {
 		r.Cached, s.missed = true, false
@@ -95,7 +97,7 @@ func (s *stage) perform(ctx context.Context, step Step, in dockerfile.Instructio
 }
 
 // inputs lists everything that the step's result depends on.
-func (s *stage) inputs(w work) []Input {
+func (s *stage) inputs(w work) iter.Seq[Input] {
 	inputs := []Input{
 		{parentPrefix + "layers", chainID(s.image.Layers).String()},
 		{parentPrefix + "config", settings(s.image.Config).String()},
@@ -104,7 +106,7 @@ func (s *stage) inputs(w work) []Input {
 	if s.Timestamp != nil {
 		inputs = append(inputs, Input{"timestamp", s.Timestamp.UTC().Format(time.RFC3339Nano)})
 	}
-	return append(inputs, w.inputs...)
+	return concat(append(inputs, w.inputs...), w.files)
 }
 
 // lookup finds a step in the cache. If an image that it has made of this parent is
@@ -142,6 +144,9 @@ func (s *stage) keep(ctx context.Context, r record, img *image.Image, result Res
 	config, manifest, d, err := img.Documents(image.SaveOptions{Annotations: s.annotations(result.Key)})
 	if err != nil {
 		return Result{}, err
+	}
+	if s.documents.Add(int64(len(config)+len(manifest))) > maxDocuments {
+		return Result{}, fmt.Errorf("the images of the steps take more than %d bytes without their files: there are too many instructions, or too long ones", maxDocuments)
 	}
 	s.unwritten.add(config, manifest, result.Key, entry{r.with(made{s.manifest.Digest, d}), s.where(), result.Inputs})
 	if s.unwritten.size > maxUnwritten {
@@ -218,7 +223,7 @@ func (s *stage) shell() []string {
 func lineError(in dockerfile.Instruction, err error) error {
 	var exit *ExitError
 	var known *dockerfile.Error
-	if errors.As(err, &exit) || errors.As(err, &known) || errors.Is(err, context.Canceled) {
+	if errors.As(err, &exit) || errors.As(err, &known) && known.Line > 0 || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return &dockerfile.Error{Line: in.Line, EndLine: in.EndLine, Text: in.Source, Msg: err.Error(), Hint: hintOf(err), Err: err}

@@ -3,6 +3,8 @@ package build
 import (
 	"context"
 	"fmt"
+	"io"
+	"iter"
 	"maps"
 	"slices"
 
@@ -24,12 +26,17 @@ type unwritten struct {
 type entry struct {
 	record
 	where  string // see cache.list
-	inputs []Input
+	inputs iter.Seq[Input]
 }
 
 // maxUnwritten is how many bytes of documents may wait. A thousand ENV lines make a
 // thousand configurations, each longer than the one before.
 const maxUnwritten = 1 << 20
+
+// maxDocuments is how many bytes of documents a build may make. Each step has an image,
+// and each image the history of all steps before it, so a Dockerfile of a megabyte could
+// fill any disk.
+const maxDocuments = 256 << 20
 
 // add notes an image and the step that has made it.
 func (u *unwritten) add(config, manifest []byte, k Key, e entry) {
@@ -55,15 +62,11 @@ func (u *unwritten) write(ctx context.Context, c *cache) error {
 	if err := c.layout.Blobs().PutAll(ctx, u.documents); err != nil {
 		return err
 	}
-	files := map[string][]byte{}
+	files := map[string]func(io.Writer) error{}
 	for _, k := range slices.Sorted(maps.Keys(u.entries)) {
 		explain.Step(ctx, "remember step %s", k)
 		e := u.entries[k]
-		text, err := e.encode(e.inputs)
-		if err != nil {
-			return fmt.Errorf("write cache entry %s: %w", k, err)
-		}
-		files[string(k)] = text
+		files[string(k)] = func(w io.Writer) error { return e.write(w, e.inputs) }
 	}
 	if err := c.layout.WriteFiles(layout.CacheDir, files); err != nil {
 		return fmt.Errorf("write %d cache entries: %w", len(files), err)

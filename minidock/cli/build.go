@@ -113,10 +113,11 @@ func (a *app) buildRecipe(ctx context.Context, s *recipe, opt *building, relay *
 // and has told the warnings of the parser.
 func (a *app) displayOrRelay(s *recipe, opt *building, relay *relay, file *dockerfile.File) (*once, error) {
 	if relay != nil {
+		relay.explain = opt.explain
 		return showOnce(relay), nil
 	}
 	for _, warning := range file.Warnings {
-		fmt.Fprintf(a.Err, "[Warning] %s:%d: %s\n", filepath.Base(s.Name), warning.Line, warning.Text)
+		fmt.Fprintf(a.Err, "[Warning] %s:%d: %s\n", filepath.Base(s.Name), warning.Line, neutralLines(warning.Text))
 	}
 	d, err := a.display(opt)
 	return showOnce(d), err

@@ -93,8 +93,8 @@ func (j *jsonLines) Result(r build.Result) {
 		Event: "result", Step: r.N, Cached: &r.Cached, Image: r.Image, Key: r.Key, Size: &r.Size,
 		Seconds: &took, Missed: r.Missed, Warnings: r.Warnings,
 	}
-	if j.explain {
-		for _, in := range r.Inputs {
+	if j.explain && r.Inputs != nil {
+		for in := range r.Inputs {
 			event.Inputs = append(event.Inputs, jsonInput(in))
 		}
 	}

@@ -173,7 +173,7 @@ func exportArchive(ctx context.Context, files *source.Image, w io.Writer) error 
 		err = errors.Join(err, out.WriteEntry(e, nil))
 	}
 	if err == nil {
-		err = files.Read(ctx, t.files, func(e layer.Entry, content io.Reader) error {
+		err = files.Read(ctx, slices.Values(t.files), func(e layer.Entry, content io.Reader) error {
 			e.LinkOf = ""
 			return errors.Join(ctx.Err(), out.WriteEntry(e, content))
 		})
@@ -212,7 +212,7 @@ func exportDirectory(ctx context.Context, files *source.Image, dest string) erro
 			return err
 		}
 	}
-	err = files.Read(ctx, t.files, func(e layer.Entry, content io.Reader) error {
+	err = files.Read(ctx, slices.Values(t.files), func(e layer.Entry, content io.Reader) error {
 		return errors.Join(ctx.Err(), writeFile(root, e, content))
 	})
 	if err != nil {

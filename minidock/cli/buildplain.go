@@ -53,7 +53,7 @@ func (p *plain) sending(bytes int64) {
 func (p *plain) Step(s build.Step) io.Writer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	header := p.paint.step(fmt.Sprintf("Step %d/%d : %s", s.N, s.Total, s.Text))
+	header := p.paint.step(neutralLines(fmt.Sprintf("Step %d/%d : %s", s.N, s.Total, s.Text)))
 	if s.Stage < 0 { // an ARG before the first stage, which has no result
 		fmt.Fprintln(p.out, header)
 		p.next = s.N + 1
@@ -99,7 +99,7 @@ func (p *plain) Result(r build.Result) {
 
 func (p *plain) printResult(out io.Writer, r build.Result) {
 	for _, warning := range r.Warnings {
-		fmt.Fprintln(out, p.paint.note("[Warning]"), warning)
+		fmt.Fprintln(out, p.paint.note("[Warning]"), neutral(warning))
 	}
 	line := " ---> "
 	if r.Image != "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,9 +138,10 @@ func TestPlainExplain(t *testing.T) {
 	var out bytes.Buffer
 	p := newPlain(&out, true)
 	s := steps(1)[0]
+	s.Text += "\x1b[31m"
 	p.Step(s)
 	r := resultOf(s)
-	r.Inputs = []build.Input{{Name: "parent", Value: "sha256:12"}, {Name: "instruction", Value: "RUN a\nb\n"}, {Name: "file x", Value: "\x1b[31m0644"}}
+	r.Inputs = slices.Values([]build.Input{{Name: "parent", Value: "sha256:12"}, {Name: "instruction", Value: "RUN a\nb\n"}, {Name: "file x", Value: "\x1b[31m0644"}})
 	p.Result(r)
 	want := `Step 1/1 : RUN 1
  ---> e3b0c44298fc  0.3s

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -28,6 +29,8 @@ type relay struct {
 	socket *os.File
 	out    *json.Encoder
 	recipe *recipe
+
+	explain bool // whether anybody wants to see the inputs of keys: there may be a million
 }
 
 // relayVariable is the environment variable that holds the number of the socket.
@@ -38,6 +41,7 @@ type relayed struct {
 	Step   *build.Step   `json:",omitempty"`
 	Missed string        `json:",omitempty"` // why the cache does not have Step, which has begun
 	Result *build.Result `json:",omitempty"`
+	Inputs []build.Input `json:",omitempty"` // of Result
 	End    *ending       `json:",omitempty"`
 	N      int           `json:",omitempty"` // the step that has printed Output
 	Output []byte        `json:",omitempty"`
@@ -77,7 +81,12 @@ func (r *relay) Result(result build.Result) {
 	if result.Layer != nil {
 		result.Layer = &image.Layer{} // that there is one is all that is shown of it
 	}
-	r.send(relayed{Result: &result})
+	m := relayed{Result: &result}
+	if r.explain && result.Inputs != nil {
+		m.Inputs = slices.Collect(result.Inputs)
+	}
+	result.Inputs = nil
+	r.send(m)
 }
 
 func (r *relay) End(e ending) { r.send(relayed{End: &e}) }
@@ -109,6 +118,9 @@ func showRelayed(socket *os.File, s *recipe, d *once) error {
 		case m.Step != nil:
 			d.Step(*m.Step)
 		case m.Result != nil:
+			if m.Inputs != nil {
+				m.Result.Inputs = slices.Values(m.Inputs)
+			}
 			d.Result(*m.Result)
 		case m.End != nil:
 			d.End(*m.End)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"minidock.dev/minidock/build"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -25,7 +27,7 @@ func TestRelay(t *testing.T) {
 	t.Setenv(relayVariable, strconv.Itoa(pair[1]))
 
 	var out bytes.Buffer
-	d := showOnce(newPlain(&out, false))
+	d := showOnce(newPlain(&out, true))
 	s := steps(2, 1)
 	d.Step(s[0])
 	d.Missed(s[0], "changed a") // and not again by the other process
@@ -44,6 +46,7 @@ func TestRelay(t *testing.T) {
 		t.Errorf("the variable is still %q", value)
 	}
 	var stages sync.WaitGroup
+	r.explain = true
 	stages.Go(func() {
 		for _, s := range s[:2] {
 			w := r.Step(s)
@@ -58,6 +61,7 @@ func TestRelay(t *testing.T) {
 		io.WriteString(r.Step(s[2]), "last\n")
 		empty := resultOf(s[2])
 		empty.Layer = &image.Layer{DiffID: "sha256:1"} // which the second process alone has
+		empty.Key, empty.Inputs = "1234", slices.Values([]build.Input{{Name: "a", Value: "b"}})
 		r.Result(empty)
 	})
 	stages.Wait()
@@ -71,7 +75,7 @@ func TestRelay(t *testing.T) {
 	for i := range 100 {
 		want += fmt.Sprintln("line", i)
 	}
-	want += " ---> e3b0c44298fc  0.3s\nStep 3/3 : RUN 3\nlast\n ---> e3b0c44298fc  0.3s  0B\nSuccessfully built 123456789012\n"
+	want += " ---> e3b0c44298fc  0.3s\nStep 3/3 : RUN 3\nlast\n ---> e3b0c44298fc  0.3s  0B\n ---> Key 1234 of\n      a  b\nSuccessfully built 123456789012\n"
 	if out.String() != want {
 		t.Errorf("got %s\nwant %s", out.String(), want)
 	}

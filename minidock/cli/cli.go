@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,9 +34,7 @@ type app struct {
 // Main runs the command that args (with the program's name first) says, and
 // returns the exit code.
 func Main(args []string) int {
-	// Most commands end before a collection of garbage would pay: the first one
-	// comes at 16 MB instead of 4.
-	debug.SetGCPercent(400)
+	limitGarbage()
 	a := &app{streams: streams{os.Stdin, os.Stdout, os.Stderr}, args: args, name: programName(args[0])}
 	return a.run(context.Background(), args[1:])
 }
@@ -81,12 +78,12 @@ func (a *app) exitCode(err error) int {
 		return 0
 	case errors.As(err, &status):
 		if status.message != "" {
-			fmt.Fprintln(a.Err, status.message)
+			fmt.Fprintln(a.Err, neutralLines(status.message))
 			a.printHint(status.message)
 		}
 		return status.code
 	}
-	fmt.Fprintln(a.Err, refusal(err))
+	fmt.Fprintln(a.Err, neutralLines(refusal(err)))
 	a.printHint(err.Error())
 	if hint := hint(err); hint != "" {
 		fmt.Fprintln(a.Err, hint)

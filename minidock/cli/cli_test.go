@@ -107,6 +107,21 @@ func TestProgramName(t *testing.T) {
 	}
 }
 
+// TestErrorsAreNeutral: an error quotes what others have written, and must not give
+// orders to the terminal. Its lines stay.
+func TestErrorsAreNeutral(t *testing.T) {
+	for _, err := range []error{errors.New("404 \x1b[31mno\nline\t2 \x9b"), &statusError{1, "404 \x1b[31mno\nline\t2 \x9b"}} {
+		var out strings.Builder
+		a := &app{streams: streams{Err: &out}}
+		if code := a.exitCode(err); code != 1 {
+			t.Errorf("code %d", code)
+		}
+		if got := out.String(); !strings.HasSuffix(got, "404 no\nline    2 \ufffd\n") {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 // TestEach goes on after an error and reports it in the end.
 func TestEach(t *testing.T) {
 	var seen []string

@@ -94,6 +94,10 @@ func (b *lastBlock) zero() bool { return len(b.last) == 512 && len(bytes.Trim(b.
 // maxPadding is how much may follow an archive, in bytes: the largest block of tar(1).
 const maxPadding = 32 << 20
 
+// maxPath is PATH_MAX less the zero at the end (limits.h(0p)). To make a directory in a
+// thousand others costs a thousand calls.
+const maxPath = 4095
+
 type contextUnpacker struct {
 	ctx   context.Context
 	root  *os.Root
@@ -107,6 +111,9 @@ func (u *contextUnpacker) add(h *tar.Header) error {
 	name := path.Clean("/" + h.Name)[1:]
 	if u.count++; u.count > layer.DefaultMaxEntries {
 		return fmt.Errorf("more than %d files", layer.DefaultMaxEntries)
+	}
+	if len(name) > maxPath {
+		return fmt.Errorf("%q…: the name is longer than %d bytes", name[:64], maxPath)
 	}
 	if name == "" || h.Typeflag == tar.TypeXGlobalHeader {
 		return nil // the root itself, or git archive's comment

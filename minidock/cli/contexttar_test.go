@@ -101,6 +101,7 @@ func TestHostileContext(t *testing.T) {
 		"through an absolute link": tarOf(t, tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: outside}, tar.Header{Name: "l/file"}),
 		"through a relative link":  tarOf(t, tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "../" + filepath.Base(outside)}, tar.Header{Name: "l/file"}),
 		"a directory of the link":  tarOf(t, tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: outside}, tar.Header{Name: "l/d/"}),
+		"a name without end":       tarOf(t, tar.Header{Name: strings.Repeat("a/", 100_000) + "file"}),
 		"a hard link to outside":   tarOf(t, tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "/etc"}, tar.Header{Name: "h", Typeflag: tar.TypeLink, Linkname: "l/passwd"}),
 	} {
 		if err := unpackContext(t.Context(), t.TempDir(), bytes.NewReader(archive)); err == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -61,6 +62,22 @@ func escape(s string) int {
 	}
 	return end(1, func(c byte) bool { return c >= '0' && c <= '~' })
 }
+
+// neutralLines is a text of several lines, each of them neutral: an error that quotes a
+// Dockerfile, a server or a name out of an archive may have anything in it.
+func neutralLines(text string) string {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, unprintable) {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = neutral(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// unprintable reports whether neutral may change something in a line because of r.
+func unprintable(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) }
 
 // maxLine is how long a line may become that does not end, in bytes.
 const maxLine = 64 << 10

@@ -174,15 +174,15 @@ func added(r build.Result) string {
 
 // keyLines is the key of a step and what it is made of, for build --explain.
 func keyLines(r build.Result) []string {
-	if r.Key == "" {
+	if r.Inputs == nil {
 		return nil
 	}
 	wide := 0
-	for _, in := range r.Inputs {
+	for in := range r.Inputs {
 		wide = max(wide, min(columns(in.Name), 40))
 	}
 	lines := []string{fmt.Sprintf(" ---> Key %s of", r.Key)}
-	for _, in := range r.Inputs {
+	for in := range r.Inputs {
 		value := strings.Split(strings.TrimSuffix(in.Value, "\n"), "\n")
 		for i, line := range value {
 			name := ""

@@ -53,20 +53,6 @@ func fromSum(sum []byte) Digest {
 	return Digest(prefix + hex.EncodeToString(sum))
 }
 
-// FromSums returns the digests whose bytes these are. All lie in one piece of memory:
-// of 100,000 files there are 100,000 digests.
-func FromSums(sums [][sha256.Size]byte) []Digest {
-	text := make([]byte, 0, len(sums)*(len(prefix)+hexLen))
-	for _, sum := range sums {
-		text = hex.AppendEncode(append(text, prefix...), sum[:])
-	}
-	all, list := string(text), make([]Digest, len(sums))
-	for i := range list {
-		list[i] = Digest(all[i*(len(prefix)+hexLen):][:len(prefix)+hexLen])
-	}
-	return list
-}
-
 // Validate reports whether d has the form that Parse asks for.
 func (d Digest) Validate() error {
 	_, err := Parse(string(d))

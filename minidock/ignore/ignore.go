@@ -17,13 +17,16 @@ import (
 // must not be used by several goroutines at once.
 type Matcher struct {
 	patterns *patternmatcher.PatternMatcher
-	dirs     map[string]verdict // of the directories asked for so far
+	ends     []ends                    // of what each pattern matches
+	none     *patternmatcher.MatchInfo // that no pattern has matched; nil until needed
+	dirs     map[string]verdict        // of the directories asked for so far
 }
 
 // verdict is the answer for a path, and which patterns matched it: they match
 // everything below it, too, so that its children need not ask again.
 type verdict struct {
 	excluded bool
+	asked    bool // whether a pattern may have matched
 	matches  patternmatcher.MatchInfo
 }
 
@@ -42,7 +45,11 @@ func Parse(r io.Reader) (*Matcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse .dockerignore: %w", err)
 	}
-	return &Matcher{patterns: patterns, dirs: map[string]verdict{}}, nil
+	m := &Matcher{patterns: patterns, dirs: map[string]verdict{}}
+	for _, p := range patterns.Patterns() {
+		m.ends = append(m.ends, endsOf(p.String()))
+	}
+	return m, nil
 }
 
 // valid tries a pattern out. New does not find all mistakes: it turns a pattern
@@ -78,10 +85,18 @@ func (m *Matcher) decide(name string, dir bool) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	var v verdict
-	v.excluded, v.matches, err = m.patterns.MatchesUsingParentResults(name, parent.matches)
-	if err != nil {
-		return verdict{}, fmt.Errorf("match %q against .dockerignore: %w", name, err)
+	v := verdict{asked: parent.asked || m.mayMatch(name)}
+	if v.asked || m.none == nil {
+		v.excluded, v.matches, err = m.patterns.MatchesUsingParentResults(name, parent.matches)
+		if err != nil {
+			return verdict{}, fmt.Errorf("match %q against .dockerignore: %w", name, err)
+		}
+	}
+	if !v.asked && m.none == nil {
+		m.none = &v.matches
+	}
+	if !v.asked {
+		v.matches = *m.none
 	}
 	if dir {
 		m.dirs[name] = v

@@ -177,6 +177,30 @@ func FuzzSkip(f *testing.F) {
 	})
 }
 
+// FuzzEnds: whether all patterns are asked or not, the answer is the same.
+func FuzzEnds(f *testing.F) {
+	f.Add("*.log\n!keep.log\ndocs/*.md", "docs/a.md")
+	f.Add("**/a\n**/*.pyc\n!b/**/c?", "a")
+	f.Add("a/**/b\n**b\n!**", "a/b")
+	f.Add("x|y*\n*.{a}\n^z\n$\n(", "y")
+	f.Add("a/***/b\n?a\na?", "a/b")
+	f.Fuzz(func(t *testing.T, lines, name string) {
+		m, err := Parse(strings.NewReader(lines))
+		if err != nil || !filepath.IsLocal(name) || filepath.Clean(name) != name || name == "." {
+			return
+		}
+		got, err := m.Excluded(name, false)
+		if err != nil {
+			return
+		}
+		patient, _ := Parse(strings.NewReader(lines))
+		clear(patient.ends) // any name may begin and end with nothing
+		if want, err := patient.Excluded(name, false); got != want || err != nil {
+			t.Errorf("%q: %q is left out: %v, but %v when all patterns are asked (%v)", lines, name, got, want, err)
+		}
+	})
+}
+
 // BenchmarkExcluded asks for the 10,000 files of a deep tree.
 func BenchmarkExcluded(b *testing.B) {
 	var names []string

@@ -1,9 +1,11 @@
 package layout
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -142,15 +144,23 @@ func (l *Layout) createIndex() error {
 // readers see the old content or the new, and so do they after a power cut. The
 // caller holds the lock of the store, shared, or that of the index; see ClearTemp.
 func (l *Layout) WriteFile(name string, b []byte) error {
-	if err := l.replace(name, b, (*os.File).Sync); err != nil {
+	if err := l.replace(name, writeBytes(b), (*os.File).Sync); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(filepath.Join(l.root, name)))
 }
 
+func writeBytes(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	}
+}
+
 // WriteFiles is WriteFile for several files of one directory, by their names in it. It
-// waits for the disk twice, and not twice for each.
-func (l *Layout) WriteFiles(dir string, files map[string][]byte) error {
+// waits for the disk twice, and not twice for each. The functions write the contents,
+// several at a time, through a buffer.
+func (l *Layout) WriteFiles(dir string, files map[string]func(io.Writer) error) error {
 	if len(files) == 0 {
 		return nil
 	}
@@ -158,10 +168,10 @@ func (l *Layout) WriteFiles(dir string, files map[string][]byte) error {
 	var errs []error
 	var wait sync.WaitGroup
 	slots := make(chan bool, 16)
-	for name, b := range files {
+	for name, write := range files {
 		slots <- true
 		wait.Go(func() {
-			err := l.replace(dir+"/"+name, b, (*os.File).Sync)
+			err := l.replace(dir+"/"+name, write, (*os.File).Sync)
 			mu.Lock()
 			errs = append(errs, err)
 			mu.Unlock()
@@ -177,7 +187,7 @@ func (l *Layout) WriteFiles(dir string, files map[string][]byte) error {
 
 // replace is WriteFile, but for the flushing to disk of the new file, which is
 // flush's to do if it is not nil.
-func (l *Layout) replace(name string, b []byte, flush func(*os.File) error) error {
+func (l *Layout) replace(name string, write func(io.Writer) error, flush func(*os.File) error) error {
 	file := filepath.Join(l.root, name)
 	for _, dir := range []string{l.TempDir(), filepath.Dir(file)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -191,7 +201,8 @@ func (l *Layout) replace(name string, b []byte, flush func(*os.File) error) erro
 	}
 	defer os.Remove(f.Name()) // after the rename there is nothing to remove
 	defer f.Close()
-	if _, err := f.Write(b); err != nil {
+	buf := bufio.NewWriter(f)
+	if err := errors.Join(write(buf), buf.Flush()); err != nil {
 		return err
 	}
 	if flush != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -498,17 +499,22 @@ func entriesOf(t *testing.T, l *layout.Layout) []layout.Entry {
 
 func TestWriteFiles(t *testing.T) {
 	l := open(t)
-	files := map[string][]byte{}
+	files, contents := map[string]func(io.Writer) error{}, map[string]string{}
 	for n := range 50 {
-		files[fmt.Sprint(n)] = fmt.Appendf(nil, "content %d", n)
+		content := fmt.Sprintf("content %d", n)
+		contents[fmt.Sprint(n)] = content
+		files[fmt.Sprint(n)] = func(w io.Writer) error {
+			_, err := io.WriteString(w, content)
+			return err
+		}
 	}
 	for range 2 { // the second time they are replaced
 		if err := l.WriteFiles("cache", files); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name, want := range files {
-		if b, err := os.ReadFile(filepath.Join(l.Root(), "cache", name)); string(b) != string(want) || err != nil {
+	for name, want := range contents {
+		if b, err := os.ReadFile(filepath.Join(l.Root(), "cache", name)); string(b) != want || err != nil {
 			t.Errorf("%s: %q, %v", name, b, err)
 		}
 	}

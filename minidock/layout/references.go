@@ -70,7 +70,7 @@ func (l *Layout) writeReferences(ctx context.Context, known references) {
 		fmt.Fprintln(&body, d, joinList(known[d].documents), joinList(known[d].blobs))
 	}
 	title := referencesTitle + digest.FromBytes([]byte(body.String())).String()
-	_ = l.replace(referencesFile, []byte(title+"\n"+body.String()), nil)
+	_ = l.replace(referencesFile, writeBytes([]byte(title+"\n"+body.String())), nil)
 }
 
 func splitList(s string) (list []digest.Digest) {

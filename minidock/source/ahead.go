@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"io"
+	"iter"
 	"sync/atomic"
 
 	"minidock.dev/minidock/layer"
@@ -18,27 +19,30 @@ const (
 
 // Read visits the files in the given order. While one is visited the next are read,
 // and hashed if their digest is not known yet.
-func (d *Directory) Read(ctx context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error {
+func (d *Directory) Read(ctx context.Context, files iter.Seq[layer.Entry], visit func(layer.Entry, io.Reader) error) error {
 	a := newAhead()
 	go a.run(ctx, opener{dir: d, hash: sha256.New()}, files)
 	defer a.stop()
-	for i, e := range files {
-		f := &aheadFile{ahead: a}
-		if err := visit(e, f); err != nil {
+	for i := int64(1); ; i++ {
+		first, more := <-a.full
+		if !more {
+			return nil
+		}
+		f := &aheadFile{ahead: a, part: first, left: first.buf}
+		if err := visit(first.entry, f); err != nil {
 			return err
 		}
-		a.done.Store(int64(i) + 1)
+		a.done.Store(i)
 		if err := f.finish(); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 // An ahead is a goroutine that reads files, one after the other, for whoever takes
 // the pieces.
 type ahead struct {
-	full  chan part
+	full  chan part     // closed after the last
 	free  chan []byte   // to be read into; nil is one to be made
 	done  atomic.Int64  // how many files nobody wants the rest of
 	quit  chan struct{} // closed by stop
@@ -47,8 +51,9 @@ type ahead struct {
 
 // A part is a piece of a file. The last one has an error: io.EOF, or what is wrong.
 type part struct {
-	buf []byte
-	err error
+	entry layer.Entry
+	buf   []byte
+	err   error
 }
 
 func newAhead() *ahead {
@@ -70,13 +75,19 @@ func (a *ahead) stop() {
 	<-a.ended
 }
 
-func (a *ahead) run(ctx context.Context, o opener, files []layer.Entry) {
+func (a *ahead) run(ctx context.Context, o opener, files iter.Seq[layer.Entry]) {
 	defer close(a.ended)
+	defer close(a.full)
 	defer o.close()
-	for i, e := range files {
-		if err := a.file(ctx, &o, e, int64(i)); err != io.EOF {
+	i := int64(0)
+	for e := range files {
+		if e.Type != layer.TypeReg {
+			continue
+		}
+		if err := a.file(ctx, &o, e, i); err != io.EOF {
 			return
 		}
+		i++
 	}
 }
 
@@ -85,7 +96,7 @@ func (a *ahead) file(ctx context.Context, o *opener, e layer.Entry, i int64) err
 	c, err := o.open(e)
 	defer c.close()
 	for {
-		var p part
+		p := part{entry: e}
 		select {
 		case p.buf = <-a.free:
 		case <-a.quit:

@@ -5,17 +5,31 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"iter"
 	"path"
 	"runtime"
 	"strings"
 	"sync"
 
-	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/layer"
 )
 
+// batch is how many files are looked up at once.
+const batch = 4096
+
 // Sums returns the digests of files. Those that are known already are not read.
-func (d *Directory) Sums(ctx context.Context, files []layer.Entry) ([]digest.Digest, error) {
+func (d *Directory) Sums(ctx context.Context, files iter.Seq[layer.Entry]) ([]Sum, error) {
+	var sums []Sum
+	for some := range batches(files) {
+		var err error
+		if sums, err = d.appendSums(ctx, sums, some); err != nil {
+			return nil, err
+		}
+	}
+	return sums, nil
+}
+
+func (d *Directory) appendSums(ctx context.Context, sums []Sum, files []layer.Entry) ([]Sum, error) {
 	var unknown []layer.Entry
 	list := d.knowledge(files)
 	for i, k := range list {
@@ -29,27 +43,46 @@ func (d *Directory) Sums(ctx context.Context, files []layer.Entry) ([]digest.Dig
 		}
 		list = d.knowledge(files)
 	}
-	sums := make([][sha256.Size]byte, len(files))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i, k := range list {
 		if k == none {
 			return nil, fmt.Errorf("copy %s: the file was not read", files[i].Name)
 		}
-		sums[i] = d.memory.sum(k)
+		sums = append(sums, d.memory.sum(k))
 	}
-	return digest.FromSums(sums), nil
+	return sums, nil
+}
+
+// batches yields the regular files in lists, which last until the next.
+func batches(files iter.Seq[layer.Entry]) iter.Seq[[]layer.Entry] {
+	return func(yield func([]layer.Entry) bool) {
+		var list []layer.Entry
+		for e := range files {
+			if e.Type != layer.TypeReg {
+				continue
+			}
+			if list = append(list, e); len(list) == batch {
+				if !yield(list) {
+					return
+				}
+				list = list[:0]
+			}
+		}
+		if len(list) > 0 {
+			yield(list)
+		}
+	}
 }
 
 // Unread is how many bytes Sums would have to read, and how many all regular files
 // have. Who reads files with Read first need not read them again for Sums.
-func (d *Directory) Unread(files []layer.Entry) (unread, all int64) {
-	for i, k := range d.knowledge(files) {
-		if files[i].Type != layer.TypeReg {
-			continue
-		}
-		if all += files[i].Size; k == none {
-			unread += files[i].Size
+func (d *Directory) Unread(files iter.Seq[layer.Entry]) (unread, all int64) {
+	for some := range batches(files) {
+		for i, k := range d.knowledge(some) {
+			if all += some[i].Size; k == none {
+				unread += some[i].Size
+			}
 		}
 	}
 	return unread, all

@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"path"
@@ -42,9 +43,10 @@ type file struct {
 	base  string // the last part of its name
 	stamp stamp
 	kind  byte   // as in layer.Entry, or one of those below
+	asked bool   // whether more is known
 	mode  uint16 // permissions, as in layer.Entry
 	known known  // the record with its digest; none if there is none
-	more  *more  // nil until somebody asked for it
+	more  *more  // nil if there is nothing
 }
 
 // Kinds of files that no layer entry has.
@@ -217,13 +219,72 @@ func (d *Directory) List(dir string) ([]layer.Entry, error) {
 		if files[i].kind == kindSocket { // tar has no sockets
 			continue
 		}
-		e, err := d.entry(path.Join(dir, files[i].base), &files[i])
+		e, err := d.entry(join(dir, files[i].base), &files[i])
 		if err != nil {
 			return nil, err
 		}
 		entries = append(entries, e)
 	}
 	return entries, nil
+}
+
+// below lists everything below a directory. There may be a million files, so what it
+// returns goes through what the Directory keeps anyway; no mistake can happen there.
+func (d *Directory) below(dir string) (iter.Seq[layer.Entry], error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.load(dir)
+	return func(yield func(layer.Entry) bool) { d.each(dir, yield) }, err
+}
+
+// load finds out everything about what is below a directory.
+func (d *Directory) load(dir string) error {
+	files, err := d.list(dir)
+	if err != nil {
+		return err
+	}
+	for i := range files {
+		f := &files[i]
+		if f.kind == kindSocket || f.kind == layer.TypeReg && f.known != none && d.plain(f) {
+			continue
+		}
+		name := join(dir, f.base)
+		if err := d.complete(name, f); err != nil {
+			return err
+		}
+		if f.kind == layer.TypeDir {
+			if err := d.load(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// each visits what load has found. Nothing that it looks at changes any more.
+func (d *Directory) each(dir string, yield func(layer.Entry) bool) bool {
+	d.mu.Lock()
+	files := d.dirs[dir]
+	d.mu.Unlock()
+	for i := range files {
+		f := &files[i]
+		if f.kind == kindSocket { // tar has no sockets
+			continue
+		}
+		e := f.entry(join(dir, f.base))
+		if !yield(e) || f.kind == layer.TypeDir && !d.each(e.Name, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// join is path.Join for what is clean already.
+func join(dir, base string) string {
+	if dir == "." {
+		return base
+	}
+	return dir + "/" + base
 }
 
 // list reads a directory, once.
@@ -242,7 +303,7 @@ func (d *Directory) list(dir string) ([]file, error) {
 	}
 	visible := files[:0]
 	for _, f := range files {
-		hidden, err := d.hidden(path.Join(dir, f.base), f.kind == layer.TypeDir)
+		hidden, err := d.hidden(join(dir, f.base), f.kind == layer.TypeDir)
 		if err != nil {
 			return nil, err
 		}
@@ -269,45 +330,56 @@ func (d *Directory) hidden(name string, dir bool) (bool, error) {
 	return len(files) == 0, err
 }
 
+// entry is a file as it goes into a layer, with all that belongs to it.
+func (d *Directory) entry(name string, f *file) (layer.Entry, error) {
+	err := d.complete(name, f)
+	return f.entry(name), err
+}
+
 // entry is a file as it goes into a layer, but for the fractions of its time, which
 // tell whether it has changed. It belongs to root, since the user who builds need
 // not exist in the image.
-func (d *Directory) entry(name string, f *file) (layer.Entry, error) {
+func (f *file) entry(name string) layer.Entry {
 	e := layer.Entry{Name: name, Type: f.kind, Mode: int64(f.mode), ModTime: time.Unix(0, f.stamp.mtime).UTC()}
 	switch f.kind {
 	case layer.TypeReg:
 		e.Size = f.stamp.size
 	case layer.TypeSymlink:
 		e.Mode = 0o777
-	case kindSocket, kindDevice:
-		return e, fmt.Errorf("copy %s: a socket or device cannot be copied", name)
 	}
-	more, err := d.more(name, f)
-	if err != nil {
-		return e, fmt.Errorf("copy %s: %w", name, err)
+	if f.more != nil {
+		e.Linkname, e.Xattrs = f.more.link, f.more.xattrs
 	}
-	e.Linkname, e.Xattrs = more.link, more.xattrs
-	return e, nil
+	return e
 }
 
-// more asks for what few files have, once. To set an attribute changes the ctime, so
-// a file that is known to have had none has none.
-func (d *Directory) more(name string, f *file) (m more, err error) {
+// complete asks for what few files have, once.
+func (d *Directory) complete(name string, f *file) (err error) {
+	var m more
 	switch {
-	case f.more != nil:
-		return *f.more, nil
-	case f.known != none && d.memory.flags(f.known)&flagAttributes == 0:
-		return more{}, nil
+	case f.asked || d.plain(f):
+		return nil
+	case f.kind == kindSocket || f.kind == kindDevice:
+		return fmt.Errorf("copy %s: a socket or device cannot be copied", name)
 	case f.kind == layer.TypeSymlink:
 		m.link, err = d.root.Readlink(name)
 		m.link = filepath.ToSlash(m.link)
 	case f.kind == layer.TypeReg || f.kind == layer.TypeDir:
 		m.xattrs, err = d.xattrs(name)
 	}
-	if err == nil && (m.link != "" || len(m.xattrs) > 0) {
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", name, err)
+	}
+	if f.asked = true; m.link != "" || len(m.xattrs) > 0 {
 		f.more = &m
 	}
-	return m, err
+	return nil
+}
+
+// plain reports whether a file is known to have no attributes: to set one would have
+// changed its ctime.
+func (d *Directory) plain(f *file) bool {
+	return f.known != none && d.memory.flags(f.known)&flagAttributes == 0
 }
 
 // xattrs returns what else belongs to a file, such as the capabilities of a program.

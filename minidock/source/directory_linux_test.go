@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +52,7 @@ func TestFileBecomesPipe(t *testing.T) {
 	}
 	read := make(chan error, 1)
 	go func() {
-		read <- c.Read(context.Background(), list, func(_ layer.Entry, in io.Reader) error {
+		read <- c.Read(context.Background(), slices.Values(list), func(_ layer.Entry, in io.Reader) error {
 			_, err := io.ReadAll(in)
 			return err
 		})
@@ -146,14 +147,14 @@ func TestFileVanishes(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "a/two")); err != nil {
 		t.Fatal(err)
 	}
-	files := onlyFiles(picks[0].Files)
-	if _, err := d.Sums(ctx, files); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "copy a/two: ") {
+	files := onlyFiles(slices.Collect(picks[0].Files))
+	if _, err := d.Sums(ctx, slices.Values(files)); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "copy a/two: ") {
 		t.Errorf("a file: %v", err)
 	}
 	if err := os.RemoveAll(filepath.Join(dir, "a")); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Read(ctx, files, func(layer.Entry, io.Reader) error { return nil }); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "copy a/one: ") {
+	if err := d.Read(ctx, slices.Values(files), func(layer.Entry, io.Reader) error { return nil }); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "copy a/one: ") {
 		t.Errorf("its directory: %v", err)
 	}
 }
@@ -167,7 +168,7 @@ func TestFileGrows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = d.Read(context.Background(), files, func(_ layer.Entry, in io.Reader) error {
+	err = d.Read(context.Background(), slices.Values(files), func(_ layer.Entry, in io.Reader) error {
 		_, readErr := in.Read(make([]byte, 1))
 		f, err := os.OpenFile(filepath.Join(dir, "log"), os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
@@ -183,7 +184,7 @@ func TestFileGrows(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "copy log: the file was changed during the build") {
 		t.Errorf("error %v", err)
 	}
-	if unread, _ := d.Unread(files); unread != int64(len(content)) {
+	if unread, _ := d.Unread(slices.Values(files)); unread != int64(len(content)) {
 		t.Error("a digest is known all the same")
 	}
 }
@@ -209,7 +210,7 @@ func TestNames(t *testing.T) {
 	if names, err := Find(d, "?\xfe"); err != nil || len(names) != 1 {
 		t.Errorf("found %q, %v", names, err)
 	}
-	if _, err := d.Sums(context.Background(), files); err != nil {
+	if _, err := d.Sums(context.Background(), slices.Values(files)); err != nil {
 		t.Error(err)
 	}
 }
@@ -244,7 +245,7 @@ func TestDeepTree(t *testing.T) {
 	if err != nil || n != 217 || last.Size != 4 {
 		t.Fatalf("%d files, %v", n, err)
 	}
-	if _, err := open(t, dir, "").Sums(context.Background(), []layer.Entry{last}); err != nil {
+	if _, err := open(t, dir, "").Sums(context.Background(), slices.Values([]layer.Entry{last})); err != nil {
 		t.Error(err)
 	}
 	down(2, 230)

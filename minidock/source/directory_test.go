@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func TestFileChangedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := func() error {
-		return dir.Read(context.Background(), []layer.Entry{e}, func(_ layer.Entry, r io.Reader) error {
+		return dir.Read(context.Background(), slices.Values([]layer.Entry{e}), func(_ layer.Entry, r io.Reader) error {
 			_, err := io.Copy(io.Discard, r)
 			return err
 		})

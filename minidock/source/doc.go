@@ -15,7 +15,7 @@
 // The smallest example:
 //
 //	dir, err := source.OpenDirectory("demo", nil, source.DirectoryOptions{})
-//	picks, err := source.PickAll(dir, []string{"*.go"}, everything)
+//	picks, err := source.PickAll(dir, []string{"*.go"}, nil)
 //
 // A build that changes nothing should read nothing. So a [Directory] lists each
 // directory once, keeps the digests of files from one build to the next, and reads

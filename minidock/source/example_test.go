@@ -43,7 +43,7 @@ func printGo(dir string, ignored *ignore.Matcher) error {
 		return err
 	}
 	defer d.Close()
-	picks, err := source.PickAll(d, []string{"*.go"}, func(string, bool) (bool, error) { return true, nil })
+	picks, err := source.PickAll(d, []string{"*.go"}, nil)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,9 @@ func printGo(dir string, ignored *ignore.Matcher) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s: %d bytes, sha256:%s\n", p.Name, p.Files[0].Size, sums[0].Short())
+		for e := range p.Files {
+			fmt.Printf("%s: %d bytes, sha256:%x\n", e.Name, e.Size, sums[0][:6])
+		}
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"hash"
 	"io"
@@ -134,7 +133,7 @@ func (d *Directory) trusts(name string, now stamp) bool {
 
 // learn notes the digest of a file that was read.
 func (d *Directory) learn(c *contents, now stamp) error {
-	sum := [sha256.Size]byte(c.opener.hash.Sum(nil))
+	sum := Sum(c.opener.hash.Sum(nil))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f, err := d.lookup(c.entry.Name)

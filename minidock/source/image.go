@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"slices"
 	"sync"
 
-	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/explain"
 	"minidock.dev/minidock/image"
 	"minidock.dev/minidock/layer"
@@ -99,9 +99,9 @@ func (im *Image) Resolve(name string) (layer.Entry, error) {
 func (im *Image) List(dir string) ([]layer.Entry, error) { return im.view.ReadDir(dir), nil }
 
 // Read goes through each layer that has some of the files once.
-func (im *Image) Read(ctx context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error {
+func (im *Image) Read(ctx context.Context, files iter.Seq[layer.Entry], visit func(layer.Entry, io.Reader) error) error {
 	byLayer := make([]map[string][]layer.Entry, len(im.layers)) // by the name that the layer has for them
-	for _, e := range files {
+	for e := range files {
 		i, source := im.view.Source(e.Name)
 		if i < 0 || e.Type != layer.TypeReg {
 			return fmt.Errorf("read %s from the image: no such file", e.Name)
@@ -177,7 +177,7 @@ func (im *Image) ReadFile(ctx context.Context, name string) ([]byte, error) {
 		return nil, fmt.Errorf("read /%s of the image: not a regular file of at most %d bytes", name, max)
 	}
 	var content []byte
-	err = im.Read(ctx, []layer.Entry{e}, func(_ layer.Entry, in io.Reader) error {
+	err = im.Read(ctx, slices.Values([]layer.Entry{e}), func(_ layer.Entry, in io.Reader) error {
 		content, err = io.ReadAll(in)
 		return err
 	})
@@ -185,6 +185,6 @@ func (im *Image) ReadFile(ctx context.Context, name string) ([]byte, error) {
 }
 
 // Sums returns the digests of files.
-func (im *Image) Sums(ctx context.Context, files []layer.Entry) ([]digest.Digest, error) {
+func (im *Image) Sums(ctx context.Context, files iter.Seq[layer.Entry]) ([]Sum, error) {
 	return sums(ctx, im, files)
 }

@@ -182,7 +182,7 @@ func comparePlace(record []byte, device, inode uint64) int {
 }
 
 // add makes a record of a file that was read.
-func (m *memory) add(s stamp, sum [sha256.Size]byte, flags byte) known {
+func (m *memory) add(s stamp, sum Sum, flags byte) known {
 	last := len(m.fresh) - 1
 	if last < 0 || len(m.fresh[last]) == perPiece*recordSize {
 		m.fresh = append(m.fresh, make([]byte, 0, perPiece*recordSize))
@@ -209,8 +209,8 @@ func (m *memory) record(k known) []byte {
 	return m.old[int(k)*recordSize:][:recordSize]
 }
 
-func (m *memory) sum(k known) [sha256.Size]byte { return [sha256.Size]byte(m.record(k)[40:72]) }
-func (m *memory) flags(k known) byte            { return m.record(k)[73] }
+func (m *memory) sum(k known) Sum    { return Sum(m.record(k)[40:72]) }
+func (m *memory) flags(k known) byte { return m.record(k)[73] }
 
 // save writes the file if something is new. What cannot be written is found out
 // again by the next build, so there is no error to tell.

@@ -2,16 +2,17 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/layer"
 )
 
@@ -40,7 +41,7 @@ func (r remembering) write(name, content string) {
 func (r remembering) settle() { time.Sleep(2 * coarse) }
 
 // build returns the digest of a file and whether it was read for that.
-func (r remembering) build(name string) (sum digest.Digest, read bool) {
+func (r remembering) build(name string) (sum Sum, read bool) {
 	r.Helper()
 	d, err := OpenDirectory(r.context, nil, DirectoryOptions{Remember: r.memory})
 	if err != nil {
@@ -51,12 +52,12 @@ func (r remembering) build(name string) (sum digest.Digest, read bool) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	unread, _ := d.Unread([]layer.Entry{e})
-	sums, err := d.Sums(context.Background(), []layer.Entry{e})
+	unread, _ := d.Unread(slices.Values([]layer.Entry{e}))
+	sums, err := d.Sums(context.Background(), slices.Values([]layer.Entry{e}))
 	if err != nil {
 		r.Fatal(err)
 	}
-	if again, _ := d.Unread([]layer.Entry{e}); again != 0 {
+	if again, _ := d.Unread(slices.Values([]layer.Entry{e})); again != 0 {
 		r.Error("a file that was read is still not known")
 	}
 	return sums[0], unread > 0
@@ -65,8 +66,8 @@ func (r remembering) build(name string) (sum digest.Digest, read bool) {
 func (r remembering) want(name, content string, read bool) {
 	r.Helper()
 	sum, got := r.build(name)
-	if want := digest.FromBytes([]byte(content)); sum != want {
-		r.Errorf("%s: digest %s, want %s", name, sum, want)
+	if want := Sum(sha256.Sum256([]byte(content))); sum != want {
+		r.Errorf("%s: digest %x, want %x", name, sum, want)
 	}
 	if got != read {
 		r.Errorf("%s was read: %v, want %v", name, got, read)
@@ -137,7 +138,7 @@ func TestRacilyClean(t *testing.T) {
 			r.want("file", "one", true)
 		}
 		r.write("file", "two") // as many bytes
-		if sum, _ := r.build("file"); sum != digest.FromBytes([]byte("two")) {
+		if sum, _ := r.build("file"); sum != sha256.Sum256([]byte("two")) {
 			t.Fatal("the digest is that of the bytes before")
 		}
 	}
@@ -164,7 +165,7 @@ func TestTwoBuilds(t *testing.T) {
 	r := newRemembering(t)
 	r.write("file", "one")
 	r.settle()
-	done := make(chan digest.Digest)
+	done := make(chan Sum)
 	for range 8 {
 		go func() {
 			sum, _ := r.build("file")
@@ -172,7 +173,7 @@ func TestTwoBuilds(t *testing.T) {
 		}()
 	}
 	for range 8 {
-		if <-done != digest.FromBytes([]byte("one")) {
+		if <-done != sha256.Sum256([]byte("one")) {
 			t.Error("wrong digest")
 		}
 	}
@@ -194,11 +195,11 @@ func TestTrusted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Sums(context.Background(), files); err != nil {
+	if _, err := d.Sums(context.Background(), slices.Values(files)); err != nil {
 		t.Fatal(err)
 	}
 	read := func() (got string, err error) {
-		err = d.Read(context.Background(), files, func(_ layer.Entry, in io.Reader) error {
+		err = d.Read(context.Background(), slices.Values(files), func(_ layer.Entry, in io.Reader) error {
 			b, err := io.ReadAll(in)
 			got = string(b)
 			return err

@@ -2,14 +2,16 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"path"
+	"slices"
 	"strings"
 
-	"minidock.dev/minidock/digest"
 	"minidock.dev/minidock/layer"
 	"minidock.dev/minidock/union"
 )
@@ -25,26 +27,34 @@ type Tree interface {
 	List(dir string) ([]layer.Entry, error)
 }
 
-// A Source is a Tree with the contents of its files.
+// A Source is a Tree with the contents of its files. Lists of files are sequences,
+// for there may be a million: one that comes from a Pick takes no memory.
 type Source interface {
 	Tree
 	// Read calls visit once for each of the regular files, in the order in
 	// which they are quickest to read.
-	Read(ctx context.Context, files []layer.Entry, visit func(layer.Entry, io.Reader) error) error
-	// Sums returns the digests of the contents of regular files, in the order of
-	// files.
-	Sums(ctx context.Context, files []layer.Entry) ([]digest.Digest, error)
+	Read(ctx context.Context, files iter.Seq[layer.Entry], visit func(layer.Entry, io.Reader) error) error
+	// Sums returns the digests of the contents of the regular files among files, in
+	// their order.
+	Sums(ctx context.Context, files iter.Seq[layer.Entry]) ([]Sum, error)
 }
+
+// A Sum is the SHA-256 of a file.
+type Sum [sha256.Size]byte
 
 // A Pick is what one source of a COPY turned out to be.
 type Pick struct {
-	Name  string        // as it was found, before links were followed
-	Dir   string        // the real name of a directory, "" for a file
-	Files []layer.Entry // the file, or all that is in the directory at any depth
-	Text  *string       // the contents, for a here-document
+	Name string // as it was found, before links were followed
+	Dir  string // the real name of a directory, "" for a file
+
+	// Files yields the file, or all that is in the directory at any depth, each
+	// directory before what is in it. It can be gone through several times.
+	Files iter.Seq[layer.Entry]
+	Text  *string // the contents, for a here-document
 }
 
-// PickAll finds what a list of sources names. A plain name must exist; a
+// PickAll finds what a list of sources names, less what keep does not want; nil keeps
+// everything. keep gets names relative to the directory. A plain name must exist; a
 // wildcard may match nothing.
 func PickAll(t Tree, patterns []string, keep func(name string, dir bool) (bool, error)) ([]Pick, error) {
 	var picks []Pick
@@ -54,14 +64,14 @@ func PickAll(t Tree, patterns []string, keep func(name string, dir bool) (bool, 
 			return nil, err
 		}
 		for _, name := range names {
-			p, err := pickOne(t, name, keep)
+			p, ok, err := pickOne(t, name, keep)
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil, &MissingError{path.Clean("/" + pattern)[1:]}
 			}
 			if err != nil {
 				return nil, err
 			}
-			if p.Dir != "" || len(p.Files) > 0 {
+			if ok {
 				picks = append(picks, p)
 			}
 		}
@@ -74,26 +84,47 @@ type MissingError struct{ Name string }
 
 func (e *MissingError) Error() string { return e.Name + ": file does not exist" }
 
-// pickOne returns a file or what is in a directory, less what keep does not
-// want. keep gets names relative to the directory.
-func pickOne(t Tree, name string, keep func(name string, dir bool) (bool, error)) (Pick, error) {
+// pickOne returns a file or what is in a directory, and false for a file that keep does
+// not want.
+func pickOne(t Tree, name string, keep func(name string, dir bool) (bool, error)) (Pick, bool, error) {
 	e, err := t.Resolve(name)
 	if err != nil {
-		return Pick{}, err
+		return Pick{}, false, err
 	}
 	p := Pick{Name: name}
-	add := func(e layer.Entry, name string) error {
-		ok, err := keep(name, e.IsDir())
-		if ok {
-			p.Files = append(p.Files, e)
-		}
-		return err
-	}
 	if !e.IsDir() {
-		return p, add(e, path.Base(name))
+		p.Files = slices.Values([]layer.Entry{e})
+		ok := true
+		if keep != nil {
+			ok, err = keep(path.Base(name), false)
+		}
+		return p, ok, err
 	}
 	p.Dir = e.Name
-	return p, walk(t, e.Name, func(e layer.Entry) error { return add(e, Below(p.Dir, e.Name)) })
+	if d, ok := t.(*Directory); ok && keep == nil {
+		p.Files, err = d.below(p.Dir)
+		return p, true, err
+	}
+	files, err := kept(t, p.Dir, keep)
+	p.Files = slices.Values(files)
+	return p, true, err
+}
+
+// kept lists what is in a directory and wanted.
+func kept(t Tree, dir string, keep func(name string, dir bool) (bool, error)) (files []layer.Entry, err error) {
+	err = walk(t, dir, func(e layer.Entry) error {
+		ok := true
+		if keep != nil {
+			if ok, err = keep(Below(dir, e.Name), e.IsDir()); err != nil {
+				return err
+			}
+		}
+		if ok {
+			files = append(files, e)
+		}
+		return nil
+	})
+	return files, err
 }
 
 // Below is the part of a name that lies below dir.
