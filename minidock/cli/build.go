@@ -246,6 +246,9 @@ func (opt *building) forgetLast() error {
 		if name == "" {
 			continue
 		}
+		if info, err := os.Lstat(name); err == nil && info.IsDir() { // os.Remove would take an empty one
+			return fmt.Errorf("write %s: it is a directory", name)
+		}
 		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -119,6 +120,17 @@ func TestErrorsAreNeutral(t *testing.T) {
 		if got := out.String(); !strings.HasSuffix(got, "404 no\nline    2 \ufffd\n") {
 			t.Errorf("%q", got)
 		}
+	}
+}
+
+// TestForgetLast: --iidfile . must not cost somebody a directory.
+func TestForgetLast(t *testing.T) {
+	dir := t.TempDir()
+	if err := (&building{iidFile: dir}).forgetLast(); err == nil || !strings.Contains(err.Error(), "it is a directory") {
+		t.Error(err)
+	}
+	if err := (&building{iidFile: filepath.Join(dir, "not there")}).forgetLast(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 const (
 	mostGarbage  = 400 // percent
 	leastGarbage = 50
-	maxGarbage   = 24 << 20 // bytes
+	maxGarbage   = 20 << 20 // bytes
 )
 
 // limitGarbage sees to that from now on.
