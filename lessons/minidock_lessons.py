@@ -34,6 +34,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 TIMEOUT = 120  # seconds for a cell that names no other
 
@@ -247,6 +248,14 @@ def kill(child):
     child.wait()
 
 
+def pictures(svg, text):
+    """A picture for every reader: SVG as such, the same as an image for those that take
+    SVG apart before they show it (Jupyter if a page is not trusted, nbconvert), and text."""
+    data = urllib.parse.quote(svg, safe=" /:;=,()'")
+    return {"image/svg+xml": svg, "text/plain": text,
+            "text/html": '<img style="max-width:100%%" alt="drawn by minidock" src="data:image/svg+xml;utf8,%s">' % data}
+
+
 def parse_timeout(line):
     words = shlex.split(line)
     if not words:
@@ -272,9 +281,7 @@ def load(shell):
 
     def draw(line):
         names = shlex.split(line)
-        # Where SVG is not shown, in a page that is not trusted, the text is.
-        display({"image/svg+xml": notebook.ask("draw", "--svg", *names),
-                 "text/plain": notebook.ask("draw", "--width", "80", *names)}, raw=True)
+        display(pictures(notebook.ask("draw", "--svg", *names), notebook.ask("draw", "--width", "80", *names)), raw=True)
 
     def needs(line):
         notebook.need(*shlex.split(line))

@@ -37,7 +37,7 @@ class Cells(unittest.TestCase):
         self.notebook.sh(text, timeout, out)
         return out.getvalue()
 
-    def fail(self, text, timeout=20):
+    def failing(self, text, timeout=20):
         out = io.StringIO()
         with self.assertRaises(lessons.CellFailed) as caught:
             self.notebook.sh(text, timeout, out)
@@ -48,26 +48,26 @@ class Cells(unittest.TestCase):
         self.assertEqual(self.sh("docker a; minidock b"), "docker a %s\nminidock b %s\n" % (store, store))
 
     def test_a_failure_fails_the_cell(self):
-        self.assertEqual(self.fail("echo one; false; echo two")[0], "one\n")
-        self.assertIn("exit status 3", self.fail("exit 3")[1])
+        self.assertEqual(self.failing("echo one; false; echo two")[0], "one\n")
+        self.assertIn("exit status 3", self.failing("exit 3")[1])
 
     def test_a_failure_within_a_pipe_fails_too(self):
-        self.fail("false | cat")
+        self.failing("false | cat")
 
     def test_an_unset_variable_fails(self):
-        self.assertIn("nowhere", self.fail("echo $nowhere")[0])
+        self.assertIn("nowhere", self.failing("echo $nowhere")[0])
 
     def test_fails(self):
         self.assertEqual(self.sh("fails sh -c 'echo no; exit 4'; echo on"),
                          "no\n(failed, as it should, with exit status 4)\non\n")
-        self.assertIn("it worked: true", self.fail("fails true")[0])
+        self.assertIn("it worked: true", self.failing("fails true")[0])
 
     def test_standard_input_is_empty(self):
         # A script on standard input would be eaten by cat, and the echo be lost.
         self.assertEqual(self.sh("cat\necho after"), "after\n")
 
     def test_it_is_the_leader_of_its_session(self):
-        self.assertEqual(self.sh("[ $(ps -o sid= -p $$) = $$ ] && echo leader"), "leader\n")
+        self.assertEqual(self.sh("[ $(cut -d' ' -f6 /proc/$$/stat) = $$ ] && echo leader"), "leader\n")
 
     def test_a_child_that_holds_the_pipe_is_not_waited_for(self):
         start = time.monotonic()
@@ -83,7 +83,7 @@ class Cells(unittest.TestCase):
 
     def test_time_limit(self):
         start = time.monotonic()
-        out, error = self.fail("echo begun; sleep 60 & echo $! > pid; wait", 1)
+        out, error = self.failing("echo begun; sleep 60 & echo $! > pid; wait", 1)
         self.assertEqual(out, "begun\n")
         self.assertIn("longer than 1 seconds", error)
         self.assertLess(time.monotonic() - start, 10)
@@ -91,7 +91,7 @@ class Cells(unittest.TestCase):
 
     def test_time_limit_without_output(self):
         start = time.monotonic()
-        self.fail("exec >&- 2>&-; sleep 60", 1)
+        self.failing("exec >&- 2>&-; sleep 60", 1)
         self.assertLess(time.monotonic() - start, 10)
 
     def assertGone(self):
@@ -132,6 +132,13 @@ class Cells(unittest.TestCase):
         self.assertEqual(lessons.parse_timeout(" --timeout 7"), 7)
         with self.assertRaises(lessons.CellFailed):
             lessons.parse_timeout("--time 7")
+
+
+class Pictures(unittest.TestCase):
+    def test_no_byte_of_a_picture_ends_the_attribute(self):
+        html = lessons.pictures('<svg a="b">#&%</svg>\n', "text")["text/html"]
+        self.assertEqual(html.count('"'), 6)
+        self.assertIn("utf8,%3Csvg a=%22b%22%3E%23%26%25%3C/svg%3E%0A", html)
 
 
 class Binary(unittest.TestCase):

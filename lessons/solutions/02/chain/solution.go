@@ -1,0 +1,20 @@
+//go:build exercise
+
+package oci
+
+import "minidock.dev/minidock/digest"
+
+// ChainIDs returns for each layer, the base first, the ChainID of the layers up to it.
+func ChainIDs(layers []DiffID) []ChainID {
+	var chain []ChainID
+	for i, layer := range layers {
+		if i == 0 {
+			chain = append(chain, ChainID(layer))
+			continue
+		}
+		below := chain[i-1]
+		name := digest.FromBytes([]byte(string(below) + " " + string(layer)))
+		chain = append(chain, ChainID(name))
+	}
+	return chain
+}

@@ -1,0 +1,22 @@
+//go:build exercise
+
+// message: The two names are in the wrong order.
+
+package oci
+
+import "minidock.dev/minidock/digest"
+
+// ChainIDs returns for each layer, the base first, the ChainID of the layers up to it.
+func ChainIDs(layers []DiffID) []ChainID {
+	var chain []ChainID
+	for i, layer := range layers {
+		if i == 0 {
+			chain = append(chain, ChainID(layer))
+			continue
+		}
+		below := chain[i-1]
+		name := digest.FromBytes([]byte(string(layer) + " " + string(below)))
+		chain = append(chain, ChainID(name))
+	}
+	return chain
+}

@@ -1,0 +1,25 @@
+//go:build exercise
+
+// message: More was read from the source than is needed to know.
+
+package digest
+
+import "io"
+
+// Read passes on what the source gives; its end becomes the verdict.
+func (v *verifier) Read(p []byte) (int, error) {
+	if v.err != nil {
+		return 0, v.err
+	}
+	n, err := v.r.Read(p)
+	v.hash.Write(p[:n])
+	if v.size >= 0 && v.hash.Size() > v.size {
+		v.err = &MismatchError{Want: v.want, WantSize: v.size, GotSize: v.hash.Size()}
+		return n - int(v.hash.Size()-v.size), v.err
+	}
+	if err == io.EOF {
+		err = v.verdict()
+	}
+	v.err = err
+	return n, err
+}

@@ -1,0 +1,30 @@
+//go:build exercise
+
+// message: Old files would be seen in a directory that is new.
+
+package layer
+
+// AddWhiteout makes the tree hide name of the layers below.
+func (t *Tree) AddWhiteout(name string) error {
+	name, err := clean(name)
+	if err != nil {
+		return err
+	}
+	if name == "." {
+		return unsafe(name, "the root cannot be hidden")
+	}
+	dir, base := split(name)
+	parent, err := t.directory(name, dir)
+	if err != nil {
+		return err
+	}
+	if parent.children[base] != nil {
+		return nil
+	}
+	if parent.hidden == nil {
+		parent.hidden = make(map[string]bool)
+	}
+	parent.hidden[base] = true
+	t.memory += int64(len(base)) + 64
+	return nil
+}

@@ -1,0 +1,27 @@
+//go:build exercise && linux
+
+// message: A directory is in the list twice.
+
+package snapshot
+
+import (
+	"os"
+	"slices"
+
+	"minidock.dev/minidock/oci"
+)
+
+func (s *Store) Lower(layers []oci.DiffID, init bool) ([]string, error) {
+	var lower []string
+	if init {
+		lower = append(lower, s.layer(initName))
+	}
+	for _, id := range slices.Backward(layers) {
+		lower = append(lower, s.Path(id))
+	}
+	if len(lower) == 0 {
+		empty := s.layer(emptyName)
+		return []string{empty}, os.MkdirAll(empty, 0o755)
+	}
+	return lower, nil
+}
