@@ -40,7 +40,7 @@ func (u *unpacking) begin(id oci.DiffID, open func() (io.ReadCloser, error)) {
 	}
 	u.begun[id] = true
 	if explain.Enabled(u.ctx) {
-		u.layer(explain.Step(u.ctx, "unpack layer %s, as is done beside what follows unless somebody listens", id.Short()), id, open)
+		u.layer(explain.Step(u.ctx, "unpack layer %s (without --explain this goes on beside the next steps)", id.Short()), id, open)
 		return
 	}
 	u.all.Go(func() {
