@@ -2,6 +2,7 @@ package layout
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -179,7 +180,7 @@ func (l *Layout) WriteFiles(dir string, files map[string]func(io.Writer) error) 
 		})
 	}
 	wait.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := cmp.Or(errs...); err != nil { // one is enough: all have the same disk
 		return err
 	}
 	return syncDir(filepath.Join(l.root, dir))
