@@ -30,14 +30,29 @@ func Executable(ctx context.Context) (*os.File, error) {
 		return nil, fmt.Errorf("open own executable: %w", err)
 	}
 	if isReadonly(self) {
-		return self, nil // it was started from such a mount, as monitors are
+		return aside(self) // it was started from such a mount, as monitors are
 	}
 	protected, err := readonlyClone(ctx, self)
 	if err != nil {
-		return self, nil
+		return aside(self)
 	}
 	self.Close()
-	return protected, nil
+	return aside(protected)
+}
+
+// asideFrom is a number beyond those that a new process is given files under.
+const asideFrom = 32
+
+// aside moves a file to another number. Between fork and execve a child's files are put
+// in place as 0, 1, 2, 3 …, and only then the program is looked up by its number: were
+// that one of them, the child would execute a socket ("permission denied").
+func aside(f *os.File) (*os.File, error) {
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, asideFrom)
+	if err != nil {
+		return nil, fmt.Errorf("fcntl F_DUPFD_CLOEXEC: %w", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // readonlyClone bind-mounts the program by its name. /proc/self/exe itself

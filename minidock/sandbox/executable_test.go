@@ -59,3 +59,16 @@ func TestExecutable(t *testing.T) {
 		t.Errorf("in a program started from it: %v, %s", err, out)
 	}
 }
+
+// TestExecutableNumber: the number of the program's file is none that a child is given
+// files under, whichever are free here.
+func TestExecutableNumber(t *testing.T) {
+	f, err := sandbox.Executable(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if f.Fd() < 32 {
+		t.Errorf("descriptor %d", f.Fd())
+	}
+}
