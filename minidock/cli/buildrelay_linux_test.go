@@ -16,6 +16,21 @@ import (
 	"minidock.dev/minidock/image"
 )
 
+// TestReasonOnce: why a step is done is for the process to say in which it began.
+func TestReasonOnce(t *testing.T) {
+	var out bytes.Buffer
+	d := showOnce(newPlain(&out, true))
+	s := steps(2)
+	d.Step(s[0])
+	d.Step(s[0]) // in the second process
+	d.Missed(s[0], "another reason")
+	d.Step(s[1])
+	d.Missed(s[1], "a reason")
+	if got, want := out.String(), "Step 1/2 : RUN 1\nStep 2/2 : RUN 2\n ---> Not cached: a reason\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestRelay shows a build of two stages through a socket, after its first step.
 func TestRelay(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

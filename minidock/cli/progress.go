@@ -110,6 +110,10 @@ func (o *once) Step(s build.Step) io.Writer {
 	if !known {
 		w = o.shown.Step(s)
 		o.begun[s.N] = w
+	} else {
+		// It began in the first process, which knows why. To the second one the steps
+		// before it come from the cache, so it would find another reason.
+		o.told[s.N] = true
 	}
 	return w
 }
